@@ -1,0 +1,33 @@
+// Messages with descriptors over Unix sockets (SCM_RIGHTS, unix(7)).
+#pragma once
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace agentsh {
+
+inline constexpr std::size_t kMaxPassedFds = 16;
+
+// One message (or, on a stream socket, at least its first byte together with the descriptors).
+// Blocks. SIGPIPE is not raised. The kernel duplicates the descriptors; the caller keeps its own.
+Result<> send_with_fds(int socket, std::string_view data, std::span<const int> fds);
+
+struct ReceivedMessage {
+  std::string data;           // Empty at end of stream.
+  std::vector<UniqueFd> fds;  // Close-on-exec.
+};
+
+// One recvmsg of at most `limit` bytes and kMaxPassedFds descriptors. Fails when the kernel
+// truncated either: then descriptors were lost, and going on would act on half a message. With
+// `dont_wait`, fails with resource_unavailable_try_again when there is nothing.
+Result<ReceivedMessage> receive_with_fds(int socket, std::size_t limit, bool dont_wait = false);
+
+// A connected pair of close-on-exec Unix sockets of `type` (SOCK_STREAM, SOCK_SEQPACKET).
+Result<std::pair<UniqueFd, UniqueFd>> unix_socket_pair(int type);
+
+}  // namespace agentsh

@@ -1,0 +1,62 @@
+# Functions that declare our targets, so that each folder's CMakeLists.txt is a list of names.
+
+# agentsh_library(<name> SOURCES a.cc b.cc ... [PUBLIC lib ...] [PRIVATE lib ...] [PCH header ...])
+# A static library agentsh_<name>. Includes are relative to the repository's root. PUBLIC links are what its
+# headers include, PRIVATE ones what only its .cc files do: a folder that is not linked cannot be included.
+function(agentsh_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE;PCH" ${ARGN})
+  add_library(agentsh_${name} STATIC ${ARG_SOURCES})
+  target_include_directories(agentsh_${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(agentsh_${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+  if(ARG_PCH)
+    target_precompile_headers(agentsh_${name} PRIVATE ${ARG_PCH})
+  endif()
+endfunction()
+
+# agentsh_test(<name> SOURCES ... [LINK lib ...] [LABELS ...] [TIMEOUT seconds] [PRIVILEGED])
+# A GoogleTest binary, one ctest entry per binary. Exit code 77 is a skip (GoogleTest's own skips are not failures).
+function(agentsh_test name)
+  cmake_parse_arguments(ARG "PRIVILEGED" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 60)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} agentsh_test_main)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "unit;${ARG_LABELS}"
+                       SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+  if(ARG_PRIVILEGED)
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
+  endif()
+endfunction()
+
+# agentsh_fuzzer(<name> SOURCE x_fuzz.cc [LINK lib ...])
+# With AGENTSH_FUZZ: a libFuzzer binary <name>. Otherwise the corpus tests/fuzz/corpus/<name> runs through the same
+# function as an ordinary test.
+function(agentsh_fuzzer name)
+  cmake_parse_arguments(ARG "" "SOURCE" "LINK" ${ARGN})
+  set(corpus ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name})
+  add_executable(${name} ${ARG_SOURCE})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK})
+  if(AGENTSH_FUZZ)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_test(NAME ${name} COMMAND ${name} -max_total_time=$ENV{AGENTSH_FUZZ_SECONDS} -rss_limit_mb=4096
+             -timeout=10 -print_final_stats=1 ${CMAKE_BINARY_DIR}/corpus/${name} ${corpus})
+    file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/corpus/${name})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS fuzz)
+  else()
+    target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/support/fuzz_main.cc)
+    add_test(NAME ${name}_corpus COMMAND ${name} ${corpus})
+    set_tests_properties(${name}_corpus PROPERTIES TIMEOUT 60 LABELS unit)
+  endif()
+endfunction()
+
+# agentsh_benchmark(<name> SOURCES ... [LINK lib ...])
+# A Google Benchmark binary with a smoke run in ctest.
+function(agentsh_benchmark name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} benchmark::benchmark_main)
+  add_test(NAME ${name}_smoke COMMAND ${name} --benchmark_min_time=0.01)
+  set_tests_properties(${name}_smoke PROPERTIES TIMEOUT 120 LABELS bench)
+endfunction()
