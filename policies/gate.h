@@ -1,0 +1,72 @@
+// The only door: every operation of a session is decided and recorded here.
+//
+// One Gate per session. It holds the session's compiled policy (swapped as a whole on reload),
+// settles approvals through the queue, and writes one audit event per decision. Proxy flows, the
+// DNS service, the control API and the seccomp supervisor all ask it, so what is enforced and what
+// is recorded cannot differ.
+//
+//   gate.decide(actor, ConnectFacts{...}, [flow](Verdict verdict) { ... });
+//
+// Failing closed: when audit cannot be written and the policy demands it, when the queue denies,
+// when a waiter goes away, the verdict is a denial that names its reason.
+//
+// Threads: any; decide() never blocks. The callback runs at once unless an approval is needed; then
+// on the thread that answers.
+#pragma once
+
+#include "audit/event.h"
+#include "audit/recorder.h"
+#include "policies/approval_queue.h"
+#include "policies/facts.h"
+#include "policies/verdict.h"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace agentsh::policy {
+
+class CompiledPolicy;
+
+class Gate {
+ public:
+  using Callback = std::function<void(Verdict)>;
+
+  Gate(std::string session_id, std::shared_ptr<const CompiledPolicy> policy,
+       audit::Recorder& recorder, ApprovalQueue& approvals);
+
+  const std::string& session_id() const { return session_id_; }
+  std::shared_ptr<const CompiledPolicy> policy() const { return policy_.load(); }
+  // Later decisions use `policy`; open approvals keep the verdict they were asked with.
+  void set_policy(std::shared_ptr<const CompiledPolicy> policy) {
+    policy_.store(std::move(policy));
+  }
+
+  // Pure look-ups that record nothing: for questions that are only a step (each leased name of an
+  // address) and for `policy-test`.
+  Verdict judge(const ConnectFacts& facts) const;
+  Verdict judge(const DnsFacts& facts) const;
+  Verdict judge(const CommandFacts& facts) const;
+
+  // Settles `verdict` (waiting for an approval if it needs one), records `event` with it and calls
+  // back. The event's session id and policy are filled in here. Returns the id of the approval that
+  // is being waited for, or "".
+  std::string settle(Verdict verdict, ApprovalRequest request, audit::Event event, Callback done);
+
+  // Records an event that carries no decision (net_close, command_finished) or whose verdict is
+  // final already.
+  void record(audit::Event event);
+  void record(audit::Event event, const Verdict& verdict);
+
+  // The waiter of an approval is gone: the request is withdrawn.
+  void abandon(const std::string& approval_id) { approvals_.abandon(approval_id); }
+
+ private:
+  const std::string session_id_;
+  std::atomic<std::shared_ptr<const CompiledPolicy>> policy_;
+  audit::Recorder& recorder_;
+  ApprovalQueue& approvals_;
+};
+
+}  // namespace agentsh::policy

@@ -1,0 +1,80 @@
+// A bidirectional stream of bytes: TCP, TLS over TCP, a Unix socket, or a script in a test. Flows
+// are written against this interface only, so TLS is compiled once and never instantiated into
+// protocol code.
+//
+// Reading and writing come as attempts that never wait plus one wait: the common case, bytes that
+// are there and a socket that takes them, costs no coroutine frame and no trip through the event
+// loop.
+//
+//   for (;;) {
+//     IoResult got = stream.try_read(buffer);
+//     if (got.status != IoStatus::kWouldBlock) break;
+//     if (auto ready = co_await stream.wait(got.want); !ready) co_return ready.error();
+//   }
+//
+// or, where speed does not matter, co_await read(stream, buffer) and write(stream, data) below.
+//
+// Threads: a stream belongs to the thread of its executor. Lifetime: the owner must not destroy a
+// stream that a coroutine is waiting on; it calls close(), which ends the wait with
+// operation_canceled.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <span>
+
+namespace agentsh::net {
+
+// What a stream waits for before it can go on. A TLS read may have to wait until the socket can be
+// written.
+enum class Want : std::uint8_t { kRead, kWrite };
+
+enum class IoStatus : std::uint8_t {
+  kOk,          // `bytes` > 0 were moved.
+  kWouldBlock,  // Nothing was; wait for `want`.
+  kEnd,         // Orderly end of the peer's bytes (FIN, or TLS close_notify). Reads only.
+  kError,       // `error` says why. A TLS stream that ends without close_notify is an error with
+                // truncated() true.
+};
+
+struct IoResult {
+  IoStatus status = IoStatus::kWouldBlock;
+  Want want = Want::kRead;
+  std::size_t bytes = 0;
+  std::error_code error;
+};
+
+class ByteStream {
+ public:
+  virtual ~ByteStream() = default;
+
+  virtual IoResult try_read(std::span<std::uint8_t> buffer) = 0;
+  // Gathers: several parts in one system call (or one TLS record). Moves a prefix of their
+  // concatenation.
+  virtual IoResult try_write(std::span<const Bytes> parts) = 0;
+  virtual boost::asio::awaitable<Result<>> wait(Want want) = 0;
+
+  // Orderly end of our bytes (FIN or close_notify); the other direction stays open. May be called
+  // once.
+  virtual boost::asio::awaitable<Result<>> shutdown_write() = 0;
+  // Ends the stream now; waits end with operation_canceled. With `reset`, the peer sees RST where
+  // the transport has it.
+  virtual void close(bool reset = false) = 0;
+
+  virtual boost::asio::any_io_executor executor() = 0;
+  // The socket beneath, for splice(2), sockopts and SO_* queries; -1 where there is none.
+  virtual int native_handle() const = 0;
+};
+
+// Reads at least one byte; 0 at the end.
+boost::asio::awaitable<Result<std::size_t>> read(ByteStream& stream,
+                                                 std::span<std::uint8_t> buffer);
+// Writes all.
+boost::asio::awaitable<Result<>> write(ByteStream& stream, Bytes data);
+
+}  // namespace agentsh::net
