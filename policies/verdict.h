@@ -21,6 +21,12 @@ inline constexpr std::string_view kDefaultDenyFiles = "default-deny-files";
 inline constexpr std::string_view kDefaultAllowReads = "default-allow-reads";
 inline constexpr std::string_view kDefaultDenyUnix = "default-deny-unix";
 inline constexpr std::string_view kDefaultDenySignals = "default-deny-signals";
+// A command inside a wrapper (env, sudo, sh -c ...) that cannot be read, or is wrapped too deep.
+inline constexpr std::string_view kWrapperUnreadable = "wrapper-unreadable";
+inline constexpr std::string_view kWrapperTooDeep = "wrapper-too-deep";
+
+// What to do when the target of a redirect cannot be reached.
+enum class RedirectFailure { kFailClosed, kFailOpen, kRetryOriginal };
 
 // Where a redirected operation goes. Which members are set depends on the kind of rule.
 struct Redirect {
@@ -32,6 +38,7 @@ struct Redirect {
   std::optional<std::string> rewrite_sni;  // connect_redirects with tls.mode rewrite_sni.
   bool unix_socket = false;                // `target` is a path (redirect_to_unix).
   bool audit_only = false;  // visibility: audit_only. The event says it; the client is not told.
+  RedirectFailure on_failure = RedirectFailure::kFailClosed;
 };
 
 class Verdict {
@@ -63,6 +70,9 @@ class Verdict {
   const std::shared_ptr<const Redirect>& redirect() const { return redirect_; }
   const std::string& approval_id() const { return approval_id_; }
   std::optional<std::chrono::nanoseconds> approval_timeout() const { return approval_timeout_; }
+  // The rule says `tls: passthrough`: TLS of this connection is relayed unopened, once its SNI has
+  // been checked.
+  bool tls_passthrough() const { return tls_passthrough_; }
 
   Verdict with_redirect(std::shared_ptr<const Redirect> redirect) && {
     redirect_ = std::move(redirect);
@@ -70,6 +80,10 @@ class Verdict {
   }
   Verdict with_approval_timeout(std::optional<std::chrono::nanoseconds> timeout) && {
     approval_timeout_ = timeout;
+    return std::move(*this);
+  }
+  Verdict with_tls_passthrough(bool passthrough) && {
+    tls_passthrough_ = passthrough;
     return std::move(*this);
   }
   // The same verdict after the approval `id` was answered.
@@ -84,6 +98,7 @@ class Verdict {
   std::string rule_;
   std::string message_;
   std::string approval_id_;
+  bool tls_passthrough_ = false;
   std::optional<std::chrono::nanoseconds> approval_timeout_;
   std::shared_ptr<const Redirect> redirect_;
 };
