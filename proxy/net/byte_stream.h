@@ -27,6 +27,7 @@
 
 #include <cstdint>
 #include <span>
+#include <system_error>
 
 namespace agentsh::net {
 
@@ -38,8 +39,8 @@ enum class IoStatus : std::uint8_t {
   kOk,          // `bytes` > 0 were moved.
   kWouldBlock,  // Nothing was; wait for `want`.
   kEnd,         // Orderly end of the peer's bytes (FIN, or TLS close_notify). Reads only.
-  kError,       // `error` says why. A TLS stream that ends without close_notify is an error with
-                // truncated() true.
+  kError,       // `error` says why. A TLS stream that ends without close_notify is an error for
+                // which truncated() below is true.
 };
 
 struct IoResult {
@@ -77,4 +78,25 @@ boost::asio::awaitable<Result<std::size_t>> read(ByteStream& stream,
 // Writes all.
 boost::asio::awaitable<Result<>> write(ByteStream& stream, Bytes data);
 
+// Ends our bytes, then reads and throws away what the peer still sends, at most `limit` bytes, and
+// closes. An answer that is sent before the request was read to its end would otherwise be lost:
+// closing a socket with unread bytes makes the kernel send RST, which discards what the peer has
+// not read yet. Set a deadline on the stream first.
+boost::asio::awaitable<void> drain_and_close(ByteStream& stream, std::size_t limit);
+
+// What a stream adds to the errors of the system.
+enum class StreamErrc {
+  kTruncated = 1,  // The transport ended without the protocol's own end (TLS close_notify).
+};
+std::error_code make_error_code(StreamErrc code);
+
+// True for the end of a stream that may have been cut off by someone on the way.
+bool truncated(const std::error_code& code);
+
+// The error of a wait that close() or a cancellation ended.
+Error canceled_error();
+
 }  // namespace agentsh::net
+
+template <>
+struct std::is_error_code_enum<agentsh::net::StreamErrc> : std::true_type {};
