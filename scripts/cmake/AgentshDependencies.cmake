@@ -2,7 +2,8 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED)
-find_package(fmt REQUIRED)
+# fmt is compiled into base (base/fmt_library.cc).
+find_path(FMT_INCLUDE fmt/format-inl.h REQUIRED)
 find_package(GTest REQUIRED)
 find_package(benchmark REQUIRED)
 find_package(ZLIB REQUIRED)

@@ -1,0 +1,146 @@
+#include "appliance/client/options.h"
+
+#include "appliance/client/server_start.h"
+#include "appliance/config/paths.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+namespace agentsh::client {
+
+void add_global_options(CLI::App& app, GlobalOptions& options) {
+  app.add_option("--server", options.server, "Server address: unix:/path or http://host:port")
+      ->envname("AGENTSH_SERVER")
+      ->group("Connection");
+  app.add_option("--api-key", options.api_key, "API key, sent as X-API-Key")
+      ->envname("AGENTSH_API_KEY")
+      ->group("Connection");
+  app.add_option("--config", options.config, "Configuration of a server that is started on demand")
+      ->envname("AGENTSH_CONFIG")
+      ->group("Connection");
+}
+
+int parse_arguments(CLI::App& app, Arguments arguments) {
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  try {
+    app.parse(reversed);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "{}: {}\nRun '{} --help' for usage.\n", app.get_name(), error.what(),
+               app.get_name());
+    return kExitFailure;
+  }
+  return -1;
+}
+
+int report(const Error& error) {
+  return report(error.what);
+}
+
+int report(std::string_view message) {
+  fmt::print(stderr, "agentsh: {}\n", message);
+  return kExitFailure;
+}
+
+Result<HttpConnection> connect_to_server(const GlobalOptions& options) {
+  if (!options.server.empty()) {
+    auto address = ServerAddress::parse(options.server);
+    if (!address) return std::unexpected(address.error());
+    auto connection = HttpConnection::open(*address);
+    if (!connection) {
+      return std::unexpected(
+          with_context(connection.error(), "no server at " + address->to_string()));
+    }
+    return connection;
+  }
+  const ServerAddress address{default_socket_path(), {}, {}};
+  auto connection = HttpConnection::open(address);
+  if (connection) return connection;
+  const std::error_code reason = connection.error().code;
+  if (reason != std::errc::no_such_file_or_directory && reason != std::errc::connection_refused)
+    return connection;
+  if (environment_variable("AGENTSH_NO_AUTO") == "1") {
+    return std::unexpected(with_context(
+        connection.error(), "no server is running and AGENTSH_NO_AUTO=1 forbids starting one"));
+  }
+  if (auto started = start_server(executable_directory() + "/agentshd", options.config); !started) {
+    return std::unexpected(started.error());
+  }
+  return HttpConnection::open(address);
+}
+
+Result<std::string> call(const GlobalOptions& options, std::string_view method, std::string path,
+                         std::string body) {
+  auto connection = connect_to_server(options);
+  if (!connection) return std::unexpected(connection.error());
+  auto response = connection->request({.method = std::string(method),
+                                       .path = std::move(path),
+                                       .body = std::move(body),
+                                       .api_key = options.api_key});
+  if (!response) return std::unexpected(response.error());
+  if (response->status >= 400) return fail(error_sentence(*response));
+  return std::move(response->body);
+}
+
+int print_json(const Result<std::string>& body) {
+  if (!body) return report(body.error());
+  auto document = JsonDocument::parse(*body, {.max_bytes = 64 << 20});
+  fmt::print("{}\n", document ? document->root().dump(2) : *body);
+  return 0;
+}
+
+int dispatch_subcommand(std::string_view verb, std::span<const Subcommand> subcommands,
+                        Arguments arguments) {
+  if (!arguments.empty()) {
+    for (const Subcommand& subcommand : subcommands) {
+      if (subcommand.name == arguments.front()) return subcommand.run(arguments.subspan(1));
+    }
+  }
+  const bool help =
+      !arguments.empty() && (arguments.front() == "--help" || arguments.front() == "-h");
+  std::string text = fmt::format("Usage: agentsh {} COMMAND [OPTIONS]\n\n", verb);
+  for (const Subcommand& subcommand : subcommands) {
+    text += fmt::format("  {:<12} {}\n", subcommand.name, subcommand.summary);
+  }
+  fmt::print(help ? stdout : stderr, "{}", text);
+  if (!help && !arguments.empty())
+    return report(fmt::format("{}: no such command: {}", verb, arguments.front()));
+  return help ? 0 : kExitFailure;
+}
+
+std::string error_sentence(const HttpResponse& response) {
+  if (auto document = JsonDocument::parse(response.body)) {
+    if (const std::string_view text = document->root().text("error"); !text.empty())
+      return std::string(text);
+  }
+  return fmt::format("the server answered {} {}", response.status, response.body);
+}
+
+std::string url_encode(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    const bool unreserved = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                            (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+    out += unreserved ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
+std::string executable_directory() {
+  std::string path(4096, '\0');
+  const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size());
+  if (length <= 0) return ".";
+  path.resize(static_cast<std::size_t>(length));
+  return path.substr(0, path.rfind('/'));
+}
+
+std::string environment_variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace agentsh::client
