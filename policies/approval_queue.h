@@ -3,11 +3,11 @@
 // A waiter submits a request and is called back exactly once: approved, denied, timed out or
 // abandoned. Nobody to answer is a denial: with no approver channel (approvals.enabled: false)
 // submit() denies at once. The requester cannot answer its own request: resolve() is reached only
-// through the control API, which nothing inside a session can reach, and refuses an approver that
-// is the requester (uid of a rootless session is no different, so the socket decides).
+// through the control API, which nothing inside a session can reach, and that is what tells an
+// approver from the requester (in a rootless session both have one uid).
 //
-// Threads: any. Callbacks run on the thread that resolves, expires or abandons, outside the queue's
-// lock.
+// Threads: any. Callbacks run on the thread that resolves, expires or abandons (or submits, when it
+// is denied at once), outside the queue's lock.
 #pragma once
 
 #include "base/result.h"
@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -25,6 +26,7 @@
 namespace agentsh::policy {
 
 struct ApprovalRequest {
+  std::string id;  // "approval-<uuid>"; made by submit() when empty.
   std::string session_id;
   std::string command_id;
   std::string kind;  // command file network dns http_service db
@@ -35,7 +37,7 @@ struct ApprovalRequest {
 };
 
 struct PendingApproval {
-  std::string id;  // "approval-<uuid>"
+  std::string id;
   WallTime created_at;
   WallTime expires_at;
   ApprovalRequest request;
@@ -43,6 +45,7 @@ struct PendingApproval {
 
 enum class ApprovalOutcome { kApproved, kDenied, kTimedOut, kNoApprover, kAbandoned };
 std::string_view to_string(ApprovalOutcome outcome);
+std::string new_approval_id();
 
 struct ApprovalAnswer {
   ApprovalOutcome outcome;
@@ -75,8 +78,8 @@ class ApprovalQueue {
   void abandon(std::string_view id);
   void abandon_session(std::string_view session_id);
 
-  // Denies what has waited too long. Returns the time of the next expiry, if any is pending. Driven
-  // by the owner's timer.
+  // Denies what has waited too long. Returns the time of the next expiry, time_point::max() when
+  // nothing is pending. Driven by the owner's timer, which asks again after each submit().
   std::chrono::steady_clock::time_point expire(std::chrono::steady_clock::time_point now);
 
   std::vector<PendingApproval> pending() const;
@@ -89,7 +92,11 @@ class ApprovalQueue {
     std::chrono::steady_clock::time_point deadline;
     Callback done;
   };
-  void finish(Entry entry, ApprovalOutcome outcome, std::string_view reason, std::string_view by);
+  std::optional<Entry> take(std::string_view id);
+  template <class Condition>
+  std::vector<Entry> take_if(Condition condition);
+  static void finish(Entry entry, ApprovalOutcome outcome, std::string_view reason,
+                     std::string_view by);
 
   const Options options_;
   mutable std::mutex mutex_;

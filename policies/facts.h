@@ -59,6 +59,9 @@ struct CommandFacts {
       path;  // As asked for; has a slash where one was given or the program was resolved.
   std::span<const std::string> arguments;  // Without argv[0].
   int depth = 0;                           // 0: started by `agentsh exec` itself.
+  // Set where an execve is judged: args_patterns then see the arguments with argv[0] before them as
+  // well as without. Empty in the check before a command starts, which sees them without only.
+  std::string_view argv0;
 };
 
 // Names of file operations are the reference's: open read write create delete rmdir mkdir rename

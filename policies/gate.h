@@ -36,11 +36,17 @@ class Gate {
   Gate(std::string session_id, std::shared_ptr<const CompiledPolicy> policy,
        audit::Recorder& recorder, ApprovalQueue& approvals);
 
-  const std::string& session_id() const { return session_id_; }
-  std::shared_ptr<const CompiledPolicy> policy() const { return policy_.load(); }
+  // Withdraws the approvals that the session still waits for. A callback that runs at this moment
+  // on another thread may still use the recorder, which therefore outlives every gate.
+  ~Gate();
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  const std::string& session_id() const { return state_->session_id; }
+  std::shared_ptr<const CompiledPolicy> policy() const { return state_->policy.load(); }
   // Later decisions use `policy`; open approvals keep the verdict they were asked with.
   void set_policy(std::shared_ptr<const CompiledPolicy> policy) {
-    policy_.store(std::move(policy));
+    state_->policy.store(std::move(policy));
   }
 
   // Pure look-ups that record nothing: for questions that are only a step (each leased name of an
@@ -51,11 +57,11 @@ class Gate {
 
   // Settles `verdict` (waiting for an approval if it needs one), records `event` with it and calls
   // back. The event's session id and policy are filled in here. Returns the id of the approval that
-  // is being waited for, or "".
+  // is being waited for, or "" when the callback has run.
   std::string settle(Verdict verdict, ApprovalRequest request, audit::Event event, Callback done);
 
   // Records an event that carries no decision (net_close, command_finished) or whose verdict is
-  // final already.
+  // final already. The policy's audit block may leave out the latter (log_allowed: false).
   void record(audit::Event event);
   void record(audit::Event event, const Verdict& verdict);
 
@@ -63,9 +69,19 @@ class Gate {
   void abandon(const std::string& approval_id) { approvals_.abandon(approval_id); }
 
  private:
-  const std::string session_id_;
-  std::atomic<std::shared_ptr<const CompiledPolicy>> policy_;
-  audit::Recorder& recorder_;
+  // What a callback of the queue needs, kept alive by it.
+  struct State {
+    const std::string session_id;
+    std::atomic<std::shared_ptr<const CompiledPolicy>> policy;
+    audit::Recorder& recorder;
+
+    void record(audit::Event event);
+    void record(audit::Event event, const Verdict& verdict);
+    // The verdict, or a denial while the log cannot be written and that is not to be tolerated.
+    Verdict audited(Verdict verdict) const;
+  };
+
+  std::shared_ptr<State> state_;
   ApprovalQueue& approvals_;
 };
 

@@ -48,24 +48,4 @@ std::string_view to_string(SignalTargetType type) {
   return kWords.at(static_cast<std::size_t>(type));
 }
 
-std::string_view to_string(Decision decision) {
-  switch (decision) {
-    case Decision::kAllow:
-      return "allow";
-    case Decision::kDeny:
-      return "deny";
-    case Decision::kApprove:
-      return "approve";
-    case Decision::kRedirect:
-      return "redirect";
-    case Decision::kAudit:
-      return "audit";
-    case Decision::kSoftDelete:
-      return "soft_delete";
-    case Decision::kAbsorb:
-      return "absorb";
-  }
-  return "deny";
-}
-
 }  // namespace agentsh::policy

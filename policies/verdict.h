@@ -38,6 +38,7 @@ struct Redirect {
   std::optional<std::string> rewrite_sni;  // connect_redirects with tls.mode rewrite_sni.
   bool unix_socket = false;                // `target` is a path (redirect_to_unix).
   bool audit_only = false;  // visibility: audit_only. The event says it; the client is not told.
+  bool warn = false;        // visibility: warn. The client is told as far as its protocol can.
   RedirectFailure on_failure = RedirectFailure::kFailClosed;
 };
 
