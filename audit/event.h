@@ -1,5 +1,7 @@
-// One audit event: what happened, who did it and what policy said. The JSON form is the public one
-// (reference §1.4); its member order is fixed because the hash chain covers the bytes.
+// One audit event: what happened, who did it and what policy said. The JSON form is the public one;
+// its member order is fixed because the hash chain covers the bytes.
+//
+// A plain value, owned by whoever made it until it is moved into Recorder::record().
 #pragma once
 
 #include "base/time_format.h"
@@ -14,11 +16,9 @@
 #include <variant>
 #include <vector>
 
-namespace agentsh {
-class JsonWriter;
-}
-
 namespace agentsh::audit {
+
+class TextBuffer;
 
 // What the policy decided. Empty strings are left out of the JSON.
 struct PolicyInfo {
@@ -27,8 +27,9 @@ struct PolicyInfo {
                                    // after an approval.
   std::string rule;
   std::string message;
-  std::string approval_id;
-  std::string redirect_target;
+  std::string approval_id;      // Becomes policy.approval{required, mode, id}.
+  std::string redirect_target;  // Becomes policy.redirect{command} for commands, {target} for
+                                // everything else.
 };
 
 using FieldValue = std::variant<std::string, std::int64_t, double, bool, std::vector<std::string>>;
@@ -57,7 +58,20 @@ struct Event {
   }
 };
 
-// One line of JSON without a line break.
+// One line of JSON without a line break. `session_id` and `fields` are always there, other members
+// when they are not empty. Of fields with the same name the first is written.
 std::string to_json(const Event& event);
+
+// How much of an event is written. The recorder lowers it for events that do not fit into its ring;
+// then the JSON says `"truncated":true`.
+struct RenderLimits {
+  std::size_t string_bytes = SIZE_MAX;
+  std::size_t fields = SIZE_MAX;
+  bool cut() const { return string_bytes != SIZE_MAX || fields != SIZE_MAX; }
+};
+
+// Appends the JSON with `id` and `nanoseconds` (since 1970) in place of the event's own.
+void append_json(TextBuffer& out, const Event& event, std::string_view id, std::int64_t nanoseconds,
+                 RenderLimits limits = {});
 
 }  // namespace agentsh::audit

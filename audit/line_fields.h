@@ -1,0 +1,32 @@
+// The members of an event's JSON that queries filter by, read from one line of the log.
+//
+// A scanner of its own rather than a JSON document: the index reads every line that is ever
+// written, and needs a dozen strings of it. It accepts some texts that are not JSON; it never reads
+// outside the line.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace agentsh::audit {
+
+struct LineFields {
+  std::string id;
+  std::string timestamp;
+  std::string type;
+  std::string session_id;
+  std::string command_id;
+  std::string program;
+  std::string path;
+  std::string domain;
+  std::string remote;
+  std::string operation;
+  std::string decision;            // policy.decision
+  std::string effective_decision;  // policy.effective_decision
+  std::string rule;                // policy.rule
+};
+
+// Fills `out`, clearing what is absent. False when `json` is not an object that can be walked.
+bool read_line_fields(std::string_view json, LineFields& out);
+
+}  // namespace agentsh::audit
