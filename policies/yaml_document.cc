@@ -247,6 +247,14 @@ void check_rest(YAML::Parser& parser, std::string_view text, Diagnostics& proble
   }
 }
 
+// yaml-cpp's sentence, or a clearer one for the commonest mistake.
+std::string explain(const YAML::Exception& error, std::string_view text) {
+  const std::string_view line = line_at(text, error.mark.line + 1);
+  const std::string_view indentation = line.substr(0, line.find_first_not_of(" \t"));
+  if (indentation.contains('\t')) return "a tab is used for indentation; YAML takes spaces only";
+  return fmt::format("not YAML: {}", error.msg);
+}
+
 bool check_bytes(std::string_view text, Diagnostics& problems, const YamlLimits& limits) {
   if (text.size() > limits.max_bytes) {
     problems.error({}, "", fmt::format("larger than {} bytes", limits.max_bytes));
@@ -311,7 +319,7 @@ std::optional<YamlDocument> YamlDocument::parse(std::string_view text, Diagnosti
     problems.error(abort.where, "", abort.message);
     return {};
   } catch (const YAML::Exception& error) {
-    problems.error(position(error.mark), "", fmt::format("not YAML: {}", error.msg));
+    problems.error(position(error.mark), "", explain(error, text));
     return {};
   }
   const YamlData* root = builder.root();

@@ -23,8 +23,8 @@ ApprovalRequest request(std::string session, std::string target = "t") {
 }
 
 TEST(ApprovalQueue, WithoutAnApproverTheAnswerIsNoAtOnce) {
-  ApprovalQueue queue({});
   Answers answers;
+  ApprovalQueue queue({});
   queue.submit(request("s"), seconds(60), answers.callback());
   ASSERT_EQ(answers.given.size(), 1u);
   EXPECT_EQ(answers.given[0].outcome, ApprovalOutcome::kNoApprover);
@@ -32,8 +32,8 @@ TEST(ApprovalQueue, WithoutAnApproverTheAnswerIsNoAtOnce) {
 }
 
 TEST(ApprovalQueue, EachIsAnsweredOnce) {
-  ApprovalQueue queue({.enabled = true});
   Answers answers;
+  ApprovalQueue queue({.enabled = true});
   const std::string yes = queue.submit(request("s"), seconds(60), answers.callback());
   const std::string no = queue.submit(request("s"), seconds(60), answers.callback());
   EXPECT_TRUE(yes.starts_with("approval-"));
@@ -52,8 +52,8 @@ TEST(ApprovalQueue, EachIsAnsweredOnce) {
 }
 
 TEST(ApprovalQueue, WaitingTooLongIsADenial) {
-  ApprovalQueue queue({.enabled = true});
   Answers answers;
+  ApprovalQueue queue({.enabled = true});
   const auto now = std::chrono::steady_clock::now();
   queue.submit(request("s"), seconds(10), answers.callback());
   queue.submit(request("s"), hours(24 * 365 * 200), answers.callback());
@@ -86,8 +86,8 @@ TEST(ApprovalQueue, WaitersThatAreGoneAreWithdrawn) {
 }
 
 TEST(ApprovalQueue, AFloodIsDenied) {
-  ApprovalQueue queue({.enabled = true, .max_pending = 3});
   Answers answers;
+  ApprovalQueue queue({.enabled = true, .max_pending = 3});
   for (int i = 0; i < 5; ++i) queue.submit(request("s"), seconds(60), answers.callback());
   EXPECT_EQ(queue.pending().size(), 3u);
   ASSERT_EQ(answers.given.size(), 2u);
@@ -95,8 +95,8 @@ TEST(ApprovalQueue, AFloodIsDenied) {
 }
 
 TEST(ApprovalQueue, ACallbackMayUseTheQueue) {
-  ApprovalQueue queue({.enabled = true});
   Answers answers;
+  ApprovalQueue queue({.enabled = true});
   const std::string id = queue.submit(request("s"), seconds(60), [&](const ApprovalAnswer&) {
     queue.submit(request("s"), seconds(60), answers.callback());
   });
