@@ -1,0 +1,144 @@
+#include "proxy/bpf/socket_owner.h"
+
+#include "base/file_io.h"
+#include "proxy/bpf/netlink.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+namespace agentsh::bpf {
+namespace {
+
+// Descriptors looked at per question, over all processes: a session that opens very many makes
+// itself unknown, not the proxy slow.
+constexpr int kMaxDescriptors = 20000;
+
+void put_address(const IpAddress& address, std::uint8_t family, __be32 out[4]) {
+  std::memset(out, 0, 16);
+  if (family == AF_INET) {
+    std::memcpy(out, address.bytes().data() + 12, 4);
+  } else {
+    std::memcpy(out, address.bytes().data(), 16);
+  }
+}
+
+inet_diag_req_v2 make_request(Transport transport, std::uint8_t family, const Endpoint& local,
+                              const Endpoint& remote) {
+  inet_diag_req_v2 request{};
+  request.sdiag_family = family;
+  request.sdiag_protocol = transport == Transport::kTcp ? IPPROTO_TCP : IPPROTO_UDP;
+  request.idiag_states = ~0u;
+  request.id.idiag_sport = htons(local.port);
+  request.id.idiag_dport = htons(remote.port);
+  put_address(local.address, family, request.id.idiag_src);
+  put_address(remote.address, family, request.id.idiag_dst);
+  request.id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
+  request.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+  return request;
+}
+
+// UDP questions are asked from the packet's side: what the socket sends to is their source.
+inet_diag_req_v2 turned(inet_diag_req_v2 request) {
+  std::swap(request.id.idiag_sport, request.id.idiag_dport);
+  std::swap(request.id.idiag_src, request.id.idiag_dst);
+  return request;
+}
+
+struct Found {
+  std::uint64_t inode = 0;
+  uid_t uid = 0;
+};
+
+std::optional<Found> ask(int socket, const inet_diag_req_v2& request) {
+  NetlinkWriter writer;
+  writer.begin(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST);
+  writer.header(request);
+  if (!netlink_send(socket, writer.finish())) return {};
+  auto answer = netlink_receive(socket);
+  if (!answer) return {};
+  std::optional<Found> found;
+  walk_messages(*answer, [&](const NetlinkMessage& message) {
+    inet_diag_msg body;
+    if (message.header.nlmsg_type != SOCK_DIAG_BY_FAMILY || message.body.size() < sizeof body)
+      return false;
+    std::memcpy(&body, message.body.data(), sizeof body);
+    if (body.idiag_inode != 0) found = Found{body.idiag_inode, body.idiag_uid};
+    return false;
+  });
+  return found;
+}
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+// Does `pid` hold a descriptor of the socket? Counts what it looked at off `budget`.
+bool holds(pid_t pid, std::string_view link, int& budget) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/fd";
+  const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(path.c_str()));
+  if (!directory) return false;
+  char target[64];
+  while (const dirent* entry = ::readdir(directory.get())) {
+    if (budget-- <= 0) return false;
+    const ssize_t length =
+        ::readlinkat(::dirfd(directory.get()), entry->d_name, target, sizeof target);
+    if (length > 0 && std::string_view(target, static_cast<std::size_t>(length)) == link)
+      return true;
+  }
+  return false;
+}
+
+std::string comm_of(pid_t pid) {
+  auto comm = read_file("/proc/" + std::to_string(pid) + "/comm", 64);
+  if (!comm) return {};
+  while (!comm->empty() && comm->back() == '\n') comm->pop_back();
+  return *comm;
+}
+
+}  // namespace
+
+Result<UniqueFd> open_socket_diagnosis() {
+  auto socket = NetlinkSocket::open(NETLINK_SOCK_DIAG);
+  if (!socket) return std::unexpected(socket.error());
+  return socket->release();
+}
+
+std::optional<SocketOwner> SocketOwnerFinder::find(Transport transport, const Endpoint& local,
+                                                   const Endpoint& remote) {
+  std::optional<Found> found;
+  const bool v4 = remote.address.is_v4();
+  // An IPv6 socket that talks to a mapped address is found under IPv4 as well.
+  const auto request = make_request(transport, v4 ? AF_INET : AF_INET6, local, remote);
+  found = ask(diagnosis_.get(), transport == Transport::kUdp ? turned(request) : request);
+  if (!found) return {};
+  SocketOwner owner;
+  owner.inode = found->inode;
+  owner.uid = found->uid;
+  owner.pid = find_holder(found->inode);
+  if (owner.pid != 0) owner.comm = comm_of(owner.pid);
+  return owner;
+}
+
+pid_t SocketOwnerFinder::find_holder(std::uint64_t inode) {
+  const std::string link = "socket:[" + std::to_string(inode) + "]";
+  int budget = kMaxDescriptors;
+  if (last_holder_ != 0 && holds(last_holder_, link, budget)) return last_holder_;
+  for (const pid_t pid : processes_()) {
+    if (pid != last_holder_ && holds(pid, link, budget)) {
+      last_holder_ = pid;
+      return pid;
+    }
+    if (budget <= 0) break;
+  }
+  return 0;
+}
+
+}  // namespace agentsh::bpf
