@@ -48,6 +48,7 @@ class Session {
   // Counts a question that has to wait; false when too many do.
   bool begin_wait();
   void end_wait() { --pending_; }
+  std::size_t waiting() const { return pending_; }
 
  private:
   const SessionOptions options_;
