@@ -75,10 +75,12 @@ static __always_inline void close_flow(struct bpf_sock_ops* ctx, const struct Se
 SEC("sockops")
 int on_tcp_event(struct bpf_sock_ops* ctx) {
   const __u32 op = ctx->op;
-  ctx->reply = (__u32)-1;  // No opinion on windows, timeouts and ECN.
-  if (op != BPF_SOCK_OPS_TCP_CONNECT_CB && op != BPF_SOCK_OPS_STATE_CB) return 1;
   const __u32 old_state = ctx->args[0];
-  if (op == BPF_SOCK_OPS_STATE_CB && ctx->args[1] != kTcpClose) return 1;
+  const __u32 new_state = ctx->args[1];
+  ctx->reply =
+      (__u32)-1;  // No opinion on windows, timeouts and ECN. It shares memory with the arguments.
+  if (op != BPF_SOCK_OPS_TCP_CONNECT_CB && op != BPF_SOCK_OPS_STATE_CB) return 1;
+  if (op == BPF_SOCK_OPS_STATE_CB && new_state != kTcpClose) return 1;
   struct bpf_sock* sk = ctx->sk;
   if (!sk) return 1;
   struct SocketState* state = bpf_sk_storage_get(&sockets, sk, 0, 0);

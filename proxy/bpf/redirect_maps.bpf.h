@@ -101,6 +101,12 @@ struct {
 
 volatile __u32 refusal_epoch = 0;
 
+// Types that only code uses: named here, they are in the object's type information, where the test
+// that compares layouts looks for them.
+const struct DenialKey* denial_key_type __attribute__((unused));
+const struct DenialValue* denial_value_type __attribute__((unused));
+const struct RefusalRecord* refusal_record_type __attribute__((unused));
+
 // The PID namespace in which process ids are said; 0 means the initial one. `pids_known` is 0 where
 // the kernel cannot translate into ours.
 const volatile __u64 pid_namespace_device = 0;

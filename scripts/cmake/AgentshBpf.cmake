@@ -15,7 +15,7 @@ endif()
 
 # agentsh_bpf_object(<target> <file>.bpf.c)
 # An interface library <target> whose users include "<file>.skel.h" and link libbpf. The object without the skeleton
-# is <file>.bpf.o in the current binary directory.
+# is the target's property AGENTSH_BPF_OBJECT.
 function(agentsh_bpf_object target source)
   cmake_path(GET source STEM stem)
   set(compiled ${CMAKE_CURRENT_BINARY_DIR}/${stem}.compiled.o)
@@ -46,4 +46,5 @@ function(agentsh_bpf_object target source)
   add_dependencies(${target} ${target}_skeleton)
   target_include_directories(${target} SYSTEM INTERFACE ${CMAKE_CURRENT_BINARY_DIR}/skeleton)
   target_link_libraries(${target} INTERFACE PkgConfig::libbpf)
+  set_target_properties(${target} PROPERTIES AGENTSH_BPF_OBJECT ${object})
 endfunction()

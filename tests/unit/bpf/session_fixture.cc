@@ -207,7 +207,8 @@ Child fork_child(const std::function<int()>& body) {
   require(pid >= 0, "fork");
   if (pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(99);
+    // 0: the child is the first of a new PID namespace, and its parent is outside.
+    if (::getppid() != parent && ::getppid() != 0) ::_exit(99);
     require(::dup2(write_end.get(), 1) == 1 && ::dup2(write_end.get(), 2) == 2, "dup2");
     write_end.reset();
     read_end.reset();
