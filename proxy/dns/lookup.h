@@ -111,7 +111,7 @@ class Lookup {
   Step settle_addresses(const Answer& answer);
 
   // lookup_refusal.cc: how a refusal is told.
-  Step refuse(policy::Verdict verdict, bool named, std::string_view subject);
+  Step refuse(policy::Verdict verdict, bool named, std::string_view host);
   Step finish(Rcode rcode, AnswerSource source, policy::Verdict verdict);
   void explain(ErrorInfo info, std::string text);
 

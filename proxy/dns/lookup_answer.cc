@@ -80,8 +80,7 @@ bool Lookup::take_alias(const Record& record, const Answer& answer, Step& step) 
   Judgement judgement = session_->policy().judge({*host, to_string(query_.type)});
   const bool denied = judgement.verdict.effective() == policy::Decision::kDeny;
   if (denied && judgement.named) {
-    step = refuse(std::move(judgement.verdict), true,
-                  fmt::format("{}, which {} is an alias of,", *host, query_.host));
+    step = refuse(std::move(judgement.verdict), true, *host);
     return true;
   }
   outcome_.answers.push_back({&record, answer.remaining(record.ttl, now_)});

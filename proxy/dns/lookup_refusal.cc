@@ -8,16 +8,17 @@ namespace {
 
 using policy::Verdict;
 
-std::string refusal_text(const Verdict& verdict, bool named, std::string_view subject) {
+// Who asked should learn which rule it was and what to do. Rules' own messages often say so.
+std::string refusal_text(const Verdict& verdict, bool named, std::string_view host) {
+  const std::string& message = verdict.message();
+  if (!message.empty() && message.find(verdict.rule()) != std::string::npos) return message;
   if (!named) {
-    return fmt::format("no network rule allows {} ({}); ask for a rule with it under domains",
-                       subject, verdict.rule());
+    if (!message.empty()) return fmt::format("{} ({})", message, verdict.rule());
+    return fmt::format("no network rule allows {} ({}); ask for a rule with it under domains", host,
+                       verdict.rule());
   }
-  if (!verdict.message().empty()) {
-    return fmt::format("rule \"{}\" denies {}: {}", verdict.rule(), subject, verdict.message());
-  }
-  return fmt::format("rule \"{}\" denies {}; do not retry, ask who runs this sandbox",
-                     verdict.rule(), subject);
+  return fmt::format("rule \"{}\" denies {}: {}", verdict.rule(), host,
+                     message.empty() ? "do not retry, ask who runs this sandbox" : message);
 }
 
 }  // namespace
@@ -25,7 +26,7 @@ std::string refusal_text(const Verdict& verdict, bool named, std::string_view su
 // A name that a program only guesses at (a search list's suffix, a single label, who an address
 // belongs to) does not exist as far as the session is concerned, when no rule is about it: a
 // refusal would end glibc's walk through the search list.
-Step Lookup::refuse(Verdict verdict, bool named, std::string_view subject) {
+Step Lookup::refuse(Verdict verdict, bool named, std::string_view host) {
   const bool guess =
       !named && (query_.host.find('.') == std::string::npos || is_reverse_name(query_.host) ||
                  session_->has_search_suffix(query_.host));
@@ -33,8 +34,11 @@ Step Lookup::refuse(Verdict verdict, bool named, std::string_view subject) {
   outcome_.authority.clear();
   outcome_.addresses.clear();
   outcome_.authenticated = false;
-  explain(named ? ErrorInfo::kBlocked : ErrorInfo::kProhibited,
-          refusal_text(verdict, named, subject));
+  std::string text = refusal_text(verdict, named, host);
+  if (host != query_.host && !query_.host.empty()) {
+    text = fmt::format("{} is an alias of {}; {}", query_.host, host, text);
+  }
+  explain(named ? ErrorInfo::kBlocked : ErrorInfo::kProhibited, std::move(text));
   return finish(guess ? Rcode::kNxDomain : engine_.options().deny_rcode, AnswerSource::kPolicy,
                 std::move(verdict));
 }
