@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <bitset>
 #include <cassert>
 #include <charconv>
 #include <cstring>
@@ -79,6 +80,19 @@ AddressClass classify_directly(const IpAddress& address) {
     }
     return parsed;
   }();
+  // Most addresses begin with a byte that no block begins with.
+  static const auto first_bytes = [] {
+    std::array<std::bitset<256>, 2> known;
+    for (const auto& [cidr, value] : blocks) {
+      const bool v4 = cidr.network.is_v4();
+      const unsigned first = cidr.network.bytes()[v4 ? 12 : 0];
+      const unsigned others = cidr.prefix >= 8 ? 0 : (1u << (8 - cidr.prefix)) - 1;
+      for (unsigned byte = first; byte <= first + others; ++byte) known[v4 ? 1 : 0].set(byte);
+    }
+    return known;
+  }();
+  const bool v4 = address.is_v4();
+  if (!first_bytes[v4 ? 1 : 0].test(address.bytes()[v4 ? 12 : 0])) return AddressClass::kPublic;
   for (const auto& [cidr, value] : blocks) {
     if (cidr.contains(address)) return value;
   }
