@@ -1,10 +1,11 @@
 // Many globs matched at once: which of them match a text, in time that depends on the text's length
 // and not on how many globs there are.
 //
-// Globs without wildcards are found by a hash. The others run as two automata, one reading the text
-// forwards (globs that begin with more literal text than they end with) and one backwards
-// (`*.example.com`, `**/.env`), so that the literal part comes first and few globs stay possible.
-// The automata are built as texts are seen, up to a bound of memory; beyond it, and while another
+// Most globs are literal text with something simple before or after it (`*.example.com`,
+// `/srv/app/**`): they are found by hashing the text (prefix_index.h). The others run as two
+// automata, one reading the text forwards (globs that begin with more literal text than they end
+// with) and one backwards, so that the literal part comes first and few globs stay possible. The
+// automata are built as texts are seen, up to a bound of memory; beyond it, and while another
 // thread is building, the same answer is computed without storing it.
 //
 // Threads: any number may match at the same time, without waiting for each other.
@@ -16,14 +17,10 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace agentsh::policy {
-
-class LazyAutomaton;
 
 class GlobIndex {
  public:
@@ -32,26 +29,29 @@ class GlobIndex {
     std::uint32_t id;
   };
   struct Limits {
-    std::size_t automaton_bytes =
-        4 << 20;  // Of each of the two automata, beyond which it stops growing.
+    // Of each of the two automata, beyond which it stops growing.
+    std::size_t automaton_bytes = 4 << 20;
   };
 
-  // The ids of the globs that match a text, as a union of sets. The sets belong to the index, or to
-  // this object: it must outlive their use.
+  // The ids of the globs that match a text, as a union of few sets. The sets belong to the index,
+  // or to this object: it must outlive their use.
   class Match {
    public:
+    // At most this many sets are added to a selector.
+    static constexpr std::size_t kMaximum = 5;
+
     void add_to(Selector& selector) const {
-      for (const IdSet* set : sets_) selector.add(set);
+      for (std::size_t i = 0; i < count_; ++i) selector.add(sets_[i]);
     }
-    bool empty() const {
-      return std::ranges::all_of(sets_,
-                                 [](const IdSet* set) { return set == nullptr || set->empty(); });
-    }
+    bool empty() const { return count_ == 0; }
 
    private:
     friend class GlobIndex;
-    std::array<const IdSet*, 3> sets_{};
-    std::array<std::unique_ptr<const IdSet>, 2> own_;
+    void add(const IdSet* set, std::uint32_t id_bound);
+
+    std::array<const IdSet*, kMaximum> sets_{};
+    std::size_t count_ = 0;
+    std::vector<std::unique_ptr<const IdSet>> own_;
   };
 
   GlobIndex();
@@ -66,15 +66,11 @@ class GlobIndex {
   Match match(std::string_view text) const;
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const {
-      return std::hash<std::string_view>{}(text);
-    }
-  };
-  std::unordered_map<std::string, IdSet, Hash, std::equal_to<>> literals_;
-  std::unique_ptr<LazyAutomaton> forwards_;  // Null when no glob needs it.
-  std::unique_ptr<LazyAutomaton> backwards_;
+  struct Side;  // What is read in one direction.
+
+  std::uint32_t id_bound_ = 0;
+  std::unique_ptr<const Side> forwards_;  // Null when no glob needs it.
+  std::unique_ptr<const Side> backwards_;
 };
 
 }  // namespace agentsh::policy

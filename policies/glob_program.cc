@@ -55,25 +55,33 @@ void GlobProgram::build_trie(std::vector<Prefixed> prefixes, const std::vector<E
   }
 }
 
+GlobProgram::GlobProgram(std::span<const GlobToken> tokens, char separator, Direction direction)
+    : direction_(direction) {
+  nodes_.push_back({.byte = 0});
+  const std::uint32_t match = emit(Instruction::Kind::kMatch, 0, kNone);
+  tails_.push_back({compile(tokens, separator, match), kNone});
+  nodes_.front().first_tail = 0;
+  compute_byte_classes();
+}
+
 std::uint32_t GlobProgram::compile_tail(const Entry& entry) {
   const std::uint32_t match = emit(Instruction::Kind::kMatch, entry.id, kNone);
   const Glob& glob = *entry.glob;
-  const bool has_prefix = direction_ == Direction::kForwards ? !glob.literal_prefix().empty()
-                                                             : !glob.literal_suffix().empty();
-  return compile(glob.tokens(), has_prefix ? 1 : 0, glob.separator(), match);
+  std::span<const GlobToken> tokens = glob.tokens();
+  if (direction_ == Direction::kForwards) {
+    if (!glob.literal_prefix().empty()) tokens = tokens.subspan(1);
+  } else if (!glob.literal_suffix().empty()) {
+    tokens = tokens.first(tokens.size() - 1);
+  }
+  return compile(tokens, glob.separator(), match);
 }
 
-std::uint32_t GlobProgram::compile(const std::vector<GlobToken>& tokens, std::size_t skip,
-                                   char separator, std::uint32_t next) {
-  // From the end that is read last.
-  if (direction_ == Direction::kForwards) {
-    for (std::size_t i = tokens.size(); i > skip; --i) {
-      next = compile_token(tokens[i - 1], separator, next);
-    }
-  } else {
-    for (std::size_t i = 0; i + skip < tokens.size(); ++i) {
-      next = compile_token(tokens[i], separator, next);
-    }
+std::uint32_t GlobProgram::compile(std::span<const GlobToken> tokens, char separator,
+                                   std::uint32_t next) {
+  // What is read last is compiled first.
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const bool forwards = direction_ == Direction::kForwards;
+    next = compile_token(tokens[forwards ? tokens.size() - 1 - i : i], separator, next);
   }
   return next;
 }
@@ -115,7 +123,7 @@ std::uint32_t GlobProgram::compile_token(const GlobToken& token, char separator,
     case GlobToken::Kind::kChoice: {
       std::uint32_t start = kNone;
       for (const auto& choice : token.choices) {
-        const std::uint32_t branch = compile(choice, 0, separator, next);
+        const std::uint32_t branch = compile(choice, separator, next);
         start = start == kNone ? branch : emit(Instruction::Kind::kSplit, branch, start);
       }
       return start;

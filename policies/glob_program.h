@@ -8,8 +8,10 @@
 #include "policies/glob.h"
 #include "policies/id_set.h"
 
+#include <array>
 #include <bitset>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +30,8 @@ class GlobProgram {
   using StateSet = std::vector<std::uint32_t>;
 
   GlobProgram(const std::vector<Entry>& entries, Direction direction);
+  // One sequence of tokens, id 0.
+  GlobProgram(std::span<const GlobToken> tokens, char separator, Direction direction);
 
   Direction direction() const { return direction_; }
   StateSet start() const;
@@ -84,8 +88,7 @@ class GlobProgram {
   void build_trie(std::vector<Prefixed> prefixes, const std::vector<Entry>& entries);
   std::uint32_t compile_tail(const Entry& entry);
   // Compiles `tokens` so that they are followed by `next`; returns where they start.
-  std::uint32_t compile(const std::vector<GlobToken>& tokens, std::size_t skip, char separator,
-                        std::uint32_t next);
+  std::uint32_t compile(std::span<const GlobToken> tokens, char separator, std::uint32_t next);
   std::uint32_t compile_token(const GlobToken& token, char separator, std::uint32_t next);
   std::uint32_t emit(Instruction::Kind kind, std::uint32_t argument, std::uint32_t next);
   std::uint32_t set_number(const ByteSet& set);

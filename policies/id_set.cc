@@ -2,14 +2,20 @@
 
 namespace agentsh::policy {
 
-IdSet::IdSet(std::vector<std::uint32_t> ids, std::uint32_t bound) : ids_(std::move(ids)) {
-  std::ranges::sort(ids_);
-  ids_.erase(std::ranges::unique(ids_).begin(), ids_.end());
-  ids_.shrink_to_fit();
+IdSet::IdSet(std::vector<std::uint32_t> ids, std::uint32_t bound) {
+  std::ranges::sort(ids);
+  ids.erase(std::ranges::unique(ids).begin(), ids.end());
+  size_ = static_cast<std::uint32_t>(ids.size());
+  if (size_ <= kInside) {
+    std::ranges::copy(ids, inside_.begin());
+    return;
+  }
+  ids.shrink_to_fit();
+  outside_ = std::move(ids);
   constexpr std::size_t kLarge = 32;  // Beyond it a bit test beats the search.
-  if (ids_.size() < kLarge || ids_.size() < bound / 256) return;
+  if (size_ < kLarge || size_ < bound / 256) return;
   bits_.resize(bound / 64 + 1);
-  for (std::uint32_t id : ids_) bits_[id / 64] |= std::uint64_t{1} << (id % 64);
+  for (std::uint32_t id : outside_) bits_[id / 64] |= std::uint64_t{1} << (id % 64);
 }
 
 }  // namespace agentsh::policy

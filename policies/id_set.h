@@ -16,43 +16,50 @@
 
 namespace agentsh::policy {
 
-// A set of numbers below a bound, kept sorted, and as bits too when it is large.
+// A set of numbers below a bound, kept sorted, and as bits too when it is large. A few numbers are
+// kept in the object itself, because each look elsewhere may be a cache miss.
 class IdSet {
  public:
   IdSet() = default;
   // `ids` in any order, repeats allowed; all below `bound`.
   IdSet(std::vector<std::uint32_t> ids, std::uint32_t bound);
 
-  bool empty() const { return ids_.empty(); }
-  std::size_t size() const { return ids_.size(); }
-  const std::vector<std::uint32_t>& ids() const { return ids_; }
+  bool empty() const { return size_ == 0; }
+  std::size_t size() const { return size_; }
+  std::span<const std::uint32_t> ids() const {
+    return size_ <= kInside ? std::span(inside_.data(), size_) : std::span(outside_);
+  }
   bool contains(std::uint32_t id) const {
     if (!bits_.empty()) {
       const std::size_t word = id / 64;
       return word < bits_.size() && (bits_[word] >> (id % 64) & 1) != 0;
     }
-    return std::ranges::binary_search(ids_, id);
+    return std::ranges::binary_search(ids(), id);
   }
   // Numbers 64 * `index` to 64 * `index` + 63 as bits. `cursor` starts at 0 and belongs to one pass
   // over rising indexes.
   std::uint64_t word(std::size_t index, std::size_t& cursor) const {
     if (!bits_.empty()) return index < bits_.size() ? bits_[index] : 0;
     std::uint64_t result = 0;
-    for (; cursor < ids_.size() && ids_[cursor] / 64 == index; ++cursor) {
-      result |= std::uint64_t{1} << (ids_[cursor] % 64);
+    const auto all = ids();
+    for (; cursor < all.size() && all[cursor] / 64 == index; ++cursor) {
+      result |= std::uint64_t{1} << (all[cursor] % 64);
     }
     return result;
   }
 
  private:
-  std::vector<std::uint32_t> ids_;
-  std::vector<std::uint64_t> bits_;  // Empty for small sets.
+  static constexpr std::size_t kInside = 3;
+  std::uint32_t size_ = 0;
+  std::array<std::uint32_t, kInside> inside_{};
+  std::vector<std::uint32_t> outside_;  // All of them, when they are more than kInside.
+  std::vector<std::uint64_t> bits_;     // Empty for small sets.
 };
 
 // A union of a few sets.
 class Selector {
  public:
-  static constexpr std::size_t kMaximum = 8;
+  static constexpr std::size_t kMaximum = 12;
 
   Selector() = default;
   explicit Selector(const IdSet* set) { add(set); }
@@ -87,12 +94,12 @@ std::optional<std::uint32_t> first_common_of_few(std::span<const Selector> selec
     constexpr std::uint32_t kNone = UINT32_MAX;
     std::uint32_t id = kNone;
     for (std::size_t i = 0; i < sets.size(); ++i) {
-      const auto& ids = sets[i]->ids();
+      const auto ids = sets[i]->ids();
       if (at[i] < ids.size()) id = std::min(id, ids[at[i]]);
     }
     if (id == kNone) return {};
     for (std::size_t i = 0; i < sets.size(); ++i) {
-      const auto& ids = sets[i]->ids();
+      const auto ids = sets[i]->ids();
       if (at[i] < ids.size() && ids[at[i]] == id) ++at[i];
     }
     const bool common = std::ranges::all_of(selectors, [&](const Selector& selector) {

@@ -36,7 +36,10 @@ bool reaches_beyond_public(const Cidr& cidr) {
 
 std::string destination(const ConnectFacts& facts) {
   if (facts.name.empty()) return Endpoint{facts.address, facts.port}.to_string();
-  return fmt::format("{}:{}", facts.name, facts.port);
+  std::string text(facts.name);
+  text += ':';
+  text += std::to_string(facts.port);
+  return text;
 }
 
 std::string_view describe(AddressClass value) {
@@ -65,6 +68,10 @@ std::string_view describe(AddressClass value) {
 
 NetworkDecider::NetworkDecider(const std::vector<NetworkRule>& rules, Diagnostics& problems)
     : rules_(&rules) {
+  for (const NetworkRule& rule : rules) {
+    outcomes_.push_back({rule.name, rule.message, rule.timeout, rule.decision, rule.tls_passthrough,
+                         rule.message.find("{{") != std::string::npos});
+  }
   std::vector<NetworkEntry> entries = network_entries(rules, problems);
   build_dns(entries);
   build(std::move(entries));
@@ -227,10 +234,10 @@ std::string NetworkDecider::guard_note(const ConnectFacts& facts) const {
   return note + fmt::format(" (rule \"{}\" has none)", (*rules_)[*stopped].name);
 }
 
-std::string NetworkDecider::denial_message(const NetworkRule& rule,
+std::string NetworkDecider::denial_message(const Outcome& outcome,
                                            const ConnectFacts& facts) const {
-  std::string message =
-      fmt::format("rule \"{}\" denies connections to {}", rule.name, destination(facts));
+  std::string message = "rule \"" + outcome.name + "\" denies connections to ";
+  message += destination(facts);
   const std::string note = guard_note(facts);
   // Without a rule that the guard stopped, the note would only distract.
   if (note.ends_with(')')) message += "; " + note;
@@ -240,27 +247,34 @@ std::string NetworkDecider::denial_message(const NetworkRule& rule,
 Verdict NetworkDecider::verdict(const ConnectFacts& facts) const {
   auto index = match(facts);
   if (!index) {
-    const std::string note = guard_note(facts);
-    if (!note.empty()) return Verdict::deny(kDefaultDenyNetwork, note);
-    return Verdict::deny(kDefaultDenyNetwork,
-                         fmt::format("no rule allows a connection to {}; a rule of network_rules "
-                                     "must allow it",
-                                     destination(facts)));
+    std::string message = guard_note(facts);
+    if (message.empty()) {
+      message = "no rule allows a connection to " + destination(facts);
+      message += "; a rule of network_rules must allow it";
+    }
+    return Verdict::deny(kDefaultDenyNetwork, message);
   }
-  const NetworkRule& rule = (*rules_)[*index];
-  std::string message = rule.message;
-  if (message.empty() && is_denial(rule)) {
-    message = denial_message(rule, facts);
-  } else if (message.find("{{") != std::string::npos) {
+  const Outcome& outcome = outcomes_[*index];
+  if (!outcome.template_message &&
+      !(outcome.message.empty() && outcome.decision == Decision::kDeny)) {
+    return Verdict::from_rule(outcome.decision, outcome.name, outcome.message)
+        .with_approval_timeout(outcome.timeout)
+        .with_tls_passthrough(outcome.tls_passthrough);
+  }
+  std::string message;
+  if (outcome.template_message) {
     const std::string address = facts.address.to_string();
     const std::string port = std::to_string(facts.port);
     message = render_message(
-        message, std::array<MessageValue, 3>{
-                     {{"RemoteAddr", address}, {"RemotePort", port}, {"Domain", facts.name}}});
+        outcome.message,
+        std::array<MessageValue, 3>{
+            {{"RemoteAddr", address}, {"RemotePort", port}, {"Domain", facts.name}}});
+  } else {
+    message = denial_message(outcome, facts);
   }
-  return Verdict::from_rule(rule.decision, rule.name, message)
-      .with_approval_timeout(rule.timeout)
-      .with_tls_passthrough(rule.tls_passthrough);
+  return Verdict::from_rule(outcome.decision, outcome.name, message)
+      .with_approval_timeout(outcome.timeout)
+      .with_tls_passthrough(outcome.tls_passthrough);
 }
 
 Verdict NetworkDecider::verdict(const DnsFacts& facts) const {
@@ -271,25 +285,25 @@ Verdict NetworkDecider::verdict(const DnsFacts& facts) const {
                                      "resolved; a rule of network_rules must allow it",
                                      facts.name));
   }
-  const NetworkRule& rule = (*rules_)[*index];
-  const bool about_dns = std::ranges::find(rule.ports, kDnsPort) != rule.ports.end();
-  if (rule.decision == Decision::kApprove && about_dns) {
-    return Verdict::from_rule(Decision::kApprove, rule.name, rule.message)
-        .with_approval_timeout(rule.timeout);
+  const Outcome& outcome = outcomes_[*index];
+  if (outcome.decision == Decision::kApprove && outcome.about_dns) {
+    return Verdict::from_rule(Decision::kApprove, outcome.name, outcome.message)
+        .with_approval_timeout(outcome.timeout);
   }
-  if (!is_denial(rule)) {
+  if (outcome.decision != Decision::kDeny) {
     // The connection that follows is what waits for an approval or is redirected: a resolver gives
     // up long before a person has answered.
-    const bool audited = rule.decision == Decision::kAudit;
-    return Verdict::from_rule(audited ? Decision::kAudit : Decision::kAllow, rule.name, {});
+    const bool audited = outcome.decision == Decision::kAudit;
+    return Verdict::from_rule(audited ? Decision::kAudit : Decision::kAllow, outcome.name, {});
   }
-  if (!rule.message.empty()) {
+  if (!outcome.message.empty()) {
     return Verdict::deny(
-        rule.name,
-        render_message(rule.message, std::array<MessageValue, 2>{
-                                         {{"Domain", facts.name}, {"RemoteAddr", facts.name}}}));
+        outcome.name,
+        render_message(outcome.message, std::array<MessageValue, 2>{
+                                            {{"Domain", facts.name}, {"RemoteAddr", facts.name}}}));
   }
-  return Verdict::deny(rule.name, fmt::format("rule \"{}\" denies {}", rule.name, facts.name));
+  return Verdict::deny(outcome.name,
+                       fmt::format("rule \"{}\" denies {}", outcome.name, facts.name));
 }
 
 }  // namespace agentsh::policy

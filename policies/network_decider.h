@@ -52,6 +52,16 @@ class NetworkDecider {
   bool permits_some_port(std::string_view name, const IpAddress& address) const;
 
  private:
+  // What a verdict takes from its rule, close together: with many rules each is cold memory.
+  struct Outcome {
+    std::string name;
+    std::string message;
+    std::optional<nanoseconds> timeout;
+    Decision decision;
+    bool tls_passthrough;
+    bool template_message;
+    bool about_dns;  // `ports` has 53.
+  };
   // Rules without cidrs: those that cover an address, and those that cover any.
   enum class Reach { kPublic, kDenialsOnly };
 
@@ -63,9 +73,10 @@ class NetworkDecider {
   // Why an address that is not public, or UDP, needs a rule with cidrs; empty for others. Ends with
   // the rule, in parentheses, that would allow it but has none.
   std::string guard_note(const ConnectFacts& facts) const;
-  std::string denial_message(const NetworkRule& rule, const ConnectFacts& facts) const;
+  std::string denial_message(const Outcome& outcome, const ConnectFacts& facts) const;
 
   const std::vector<NetworkRule>* rules_ = nullptr;
+  std::vector<Outcome> outcomes_;       // By rule.
   std::vector<std::uint32_t> rule_of_;  // By entry.
   GlobIndex names_;
   IdSet any_host_;

@@ -15,7 +15,8 @@ CidrIndex index_of(const std::vector<std::string>& cidrs) {
 
 std::vector<std::uint32_t> ids(const CidrIndex& index, std::string_view address) {
   const IdSet* found = index.find(*IpAddress::parse(address));
-  return found == nullptr ? std::vector<std::uint32_t>{} : found->ids();
+  return found == nullptr ? std::vector<std::uint32_t>{}
+                          : std::vector<std::uint32_t>(found->ids().begin(), found->ids().end());
 }
 
 using Ids = std::vector<std::uint32_t>;
