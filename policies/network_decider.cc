@@ -69,8 +69,13 @@ std::string_view describe(AddressClass value) {
 NetworkDecider::NetworkDecider(const std::vector<NetworkRule>& rules, Diagnostics& problems)
     : rules_(&rules) {
   for (const NetworkRule& rule : rules) {
-    outcomes_.push_back({rule.name, rule.message, rule.timeout, rule.decision, rule.tls_passthrough,
-                         rule.message.find("{{") != std::string::npos});
+    outcomes_.push_back({.name = rule.name,
+                         .message = rule.message,
+                         .timeout = rule.timeout,
+                         .decision = rule.decision,
+                         .tls_passthrough = rule.tls_passthrough,
+                         .template_message = rule.message.find("{{") != std::string::npos,
+                         .about_dns = std::ranges::find(rule.ports, kDnsPort) != rule.ports.end()});
   }
   std::vector<NetworkEntry> entries = network_entries(rules, problems);
   build_dns(entries);
