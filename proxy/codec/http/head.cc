@@ -35,6 +35,11 @@ std::string_view Head::value_of(std::string_view name) const {
   return field != nullptr ? value(*field) : std::string_view{};
 }
 
+std::string_view RequestHead::host_text() const {
+  const Field* host = find(KnownField::kHost);
+  return host != nullptr ? value(*host) : target_;  // Only CONNECT comes without.
+}
+
 void Head::clear(std::string_view text) {
   text_ = text;
   fields_.clear();

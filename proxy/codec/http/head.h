@@ -95,6 +95,8 @@ class RequestHead : public Head {
   // Whom the request is for: Host, which agrees with the target where that names a host too. The
   // port is absent when the client did not write one.
   const Authority& authority() const { return authority_; }
+  // The same as written, with port and brackets.
+  std::string_view host_text() const;
   bool https_target() const { return https_target_; }  // Absolute form with https://.
 
   bool is_head() const { return method_ == "HEAD"; }

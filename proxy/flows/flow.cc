@@ -1,0 +1,74 @@
+#include "proxy/flows/flow.h"
+
+#include "proxy/flows/flow_events.h"
+#include "proxy/flows/http_flow.h"
+#include "proxy/flows/raw_flow.h"
+#include "proxy/flows/sniff.h"
+#include "proxy/flows/tls_flow.h"
+
+#include <array>
+#include <utility>
+
+namespace agentsh::flows {
+namespace asio = boost::asio;
+
+namespace {
+
+// What is done once it is known what a client speaks. True: it goes on with something else, which
+// has to be found out (the inside of a tunnel).
+using Handler = asio::awaitable<bool> (*)(Connection& connection);
+
+asio::awaitable<bool> handle_tls(Connection& connection) {
+  co_await run_tls(connection);
+  co_return false;
+}
+
+asio::awaitable<bool> handle_http(Connection& connection) {
+  co_return co_await run_http(connection, {}) == HttpEnd::kTunnel;
+}
+
+asio::awaitable<bool> handle_raw(Connection& connection) {
+  co_await run_raw(connection);
+  co_return false;
+}
+
+asio::awaitable<bool> handle_silent(Connection& connection) {
+  co_return co_await run_silent(connection);
+}
+
+struct Entry {
+  FirstBytes first;
+  Handler handle;
+};
+
+constexpr std::array<Entry, 4> kHandlers = {{
+    {FirstBytes::kTls, handle_tls},
+    {FirstBytes::kHttp, handle_http},
+    {FirstBytes::kRaw, handle_raw},
+    {FirstBytes::kSilent, handle_silent},
+}};
+
+asio::awaitable<bool> dispatch(Connection& connection) {
+  const FirstBytes first = co_await sniff_client(connection);
+  for (const Entry& entry : kHandlers) {
+    if (entry.first == first) co_return co_await entry.handle(connection);
+  }
+  co_return false;  // kClosed.
+}
+
+}  // namespace
+
+asio::awaitable<void> run_flow(std::shared_ptr<const FlowContext> context, FlowInput input) {
+  Connection connection;
+  connection.context = std::move(context);
+  connection.client = std::move(input.client);
+  connection.destination = input.destination;
+  connection.actor = std::move(input.actor);
+  connection.explicit_proxy = input.explicit_proxy;
+  while (co_await dispatch(connection)) {
+  }
+  connection.context->policy->record(close_event(connection));
+  if (connection.client != nullptr) connection.client->close();
+}
+
+}  // namespace agentsh::flows

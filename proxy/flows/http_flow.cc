@@ -1,0 +1,315 @@
+#include "proxy/flows/http_flow.h"
+
+#include "base/domain.h"
+#include "proxy/codec/http/text.h"
+#include "proxy/flows/flow_events.h"
+#include "proxy/flows/http_exchange.h"
+#include "proxy/flows/http_requests.h"
+#include "proxy/flows/pages.h"
+
+#include <utility>
+
+namespace agentsh::flows {
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::string_view kTunnelOpen = "HTTP/1.1 200 Connection established\r\n\r\n";
+
+class HttpFlow {
+ public:
+  HttpFlow(Connection& connection, HttpStart start);
+  asio::awaitable<HttpEnd> run();
+
+ private:
+  asio::awaitable<bool> serve();
+  asio::awaitable<bool> open_tunnel();
+  asio::awaitable<bool> choose_route();
+  asio::awaitable<void> route_own(std::string host);
+  asio::awaitable<void> route_by_url(std::string host);
+  bool route_is_current(bool by_url) const;
+  bool misdirected() const;
+  bool is_own_destination(const std::string& host, std::uint16_t port) const;
+  std::unique_ptr<HttpInspector> make_inspector() const;
+  asio::awaitable<bool> refuse(Trouble trouble);
+  void record(const ExchangeResult& result) const;
+  void park_upstream();
+  static void park_idle(void* self) { static_cast<HttpFlow*>(self)->park_upstream(); }
+
+  // The client connected to the proxy itself, and this is not inside a tunnel.
+  bool is_proxy_client() const { return c_.explicit_proxy && !c_.in_tunnel; }
+  const FlowOptions& options() const { return c_.options(); }
+  const http::RequestHead& head() const { return requests_.reader().head(); }
+
+  Connection& c_;
+  const Endpoint connected_to_;
+  RequestSource requests_;
+  http::ResponseReader response_;
+  RequestFacts facts_;
+  ExchangeScratch scratch_;
+  bool unread_ = false;  // The client may still be sending what was refused.
+
+  // The decision for the requests so far, and what it is for.
+  std::optional<Route> route_;
+  std::string route_host_;
+  std::string route_url_;  // Scheme and authority of absolute-form requests; else empty.
+  const void* route_policy_ = nullptr;
+
+  UpstreamRequest upstream_request_;
+  std::unique_ptr<Upstream> attached_;
+  net::Deadline hold_;
+};
+
+HttpFlow::HttpFlow(Connection& connection, HttpStart start)
+    : c_(connection),
+      connected_to_(connection.destination),
+      requests_(connection),
+      route_(std::move(start.route)),
+      route_host_(connection.sni),
+      route_policy_(connection.context->policy->version()),
+      attached_(std::move(start.upstream)),
+      hold_(net::Deadlines::of(connection.client->executor()), &park_idle, this) {
+  upstream_request_.tls_name = std::move(start.tls_name);
+  upstream_request_.send_name = start.send_name;
+}
+
+// An idle client does not keep a server connection for long.
+void HttpFlow::park_upstream() {
+  if (attached_ == nullptr) return;
+  std::unique_ptr<Upstream> upstream = std::move(attached_);
+  if (upstream->is_private() || !upstream->is_alive()) return;
+  UpstreamPool::of(c_.client->executor())
+      .give(std::move(upstream), {.per_key = options().pool_per_target,
+                                  .total = options().pool_total,
+                                  .idle = options().upstream_idle});
+}
+
+asio::awaitable<HttpEnd> HttpFlow::run() {
+  bool tunnel = false;
+  for (bool more = true; more && !tunnel;) {
+    if (attached_ != nullptr) hold_.expires_after(options().upstream_hold);
+    const RequestSource::Outcome outcome = co_await requests_.next();
+    hold_.clear();
+    if (outcome == RequestSource::Outcome::kEnded) break;
+    ++c_.requests;
+    if (outcome == RequestSource::Outcome::kRefused) {
+      facts_ = {};
+      facts_.start = std::chrono::steady_clock::now();
+      co_await refuse(requests_.trouble());
+      break;
+    }
+    facts_.assign(head());
+    if (head().is_connect()) {
+      more = tunnel = co_await open_tunnel();
+    } else {
+      more = co_await serve();
+    }
+  }
+  park_upstream();
+  if (tunnel) co_return HttpEnd::kTunnel;
+  co_await requests_.close(unread_);
+  co_return HttpEnd::kClosed;
+}
+
+// Answers false, for those who return what it does.
+asio::awaitable<bool> HttpFlow::refuse(Trouble trouble) {
+  ExchangeResult result;
+  result.status = trouble.status;
+  result.failure = trouble.code;
+  result.detail = trouble.message;
+  record(result);
+  unread_ = facts_.method.empty() || !requests_.reader().body().done();
+  http::ErrorPage page = trouble.page();
+  page.head_request = facts_.head;
+  co_await requests_.answer(page);
+  co_return false;
+}
+
+// Inside TLS, and on a connection to one port, a request cannot be for another host or port.
+bool HttpFlow::misdirected() const {
+  const http::RequestHead& request = head();
+  const bool absolute = request.form() == http::TargetForm::kAbsolute;
+  const std::uint16_t port = request.authority().port;
+  if (c_.tls) {
+    if (absolute && !request.https_target()) return true;
+    if (!c_.sni.empty() && !http::same_host(facts_.host, c_.sni)) return true;
+  } else if (absolute || is_proxy_client()) {
+    return false;
+  }
+  return port != 0 && port != connected_to_.port;
+}
+
+// A request in absolute form may still be for the server that the client connected to.
+bool HttpFlow::is_own_destination(const std::string& host, std::uint16_t port) const {
+  if (is_proxy_client() || head().https_target() || port != connected_to_.port) return false;
+  if (const auto literal = IpAddress::parse(host)) return *literal == connected_to_.address;
+  return c_.context->leases->is_leased(host, connected_to_.address);
+}
+
+bool HttpFlow::route_is_current(bool by_url) const {
+  if (!route_ || route_policy_ != c_.context->policy->version()) return false;
+  if (by_url) {
+    return route_url_.size() == facts_.authority.size() + 1 &&
+           route_url_.front() == (head().https_target() ? 's' : 'p') &&
+           route_url_.ends_with(facts_.authority);
+  }
+  return route_url_.empty() && http::same_host(facts_.host, route_host_);
+}
+
+asio::awaitable<void> HttpFlow::route_own(std::string host) {
+  // An address literal claims no name, if it is the one that was connected to.
+  const auto literal = IpAddress::parse(host);
+  const bool unnamed = literal && *literal == connected_to_.address;
+  c_.destination = connected_to_;
+  if (!c_.tls) upstream_request_ = {};
+  route_.emplace(co_await route_connection(c_, {.claimed = unnamed ? std::string_view() : host,
+                                                .claimed_by = c_.sni.empty() ? "Host" : "SNI",
+                                                .protocol = c_.tls ? "tls" : "http"}));
+  if (c_.tls && c_.sni.empty()) {
+    // The server's certificate was checked for the name that was known when TLS was opened.
+    upstream_request_.tls_name = route_->name.empty() ? host : route_->name;
+  }
+}
+
+asio::awaitable<void> HttpFlow::route_by_url(std::string host) {
+  const bool https = head().https_target();
+  const std::uint16_t port = head().authority().port_or(https ? 443 : 80);
+  upstream_request_ = {};
+  if (https) upstream_request_.tls_name = host;
+  upstream_request_.send_name = !IpAddress::parse(host);
+  route_.emplace(co_await route_to_host(c_, std::move(host), port, "http"));
+}
+
+// Decides whether and where the request goes; false: it was refused.
+asio::awaitable<bool> HttpFlow::choose_route() {
+  if (misdirected()) {
+    co_return co_await refuse(
+        describe_misdirected(facts_.authority, c_.sni.empty() ? c_.name : c_.sni));
+  }
+  bool by_url = head().form() == http::TargetForm::kAbsolute && !c_.tls;
+  if (is_proxy_client() && !by_url) co_return co_await refuse(describe_not_for_proxy());
+  if (!route_is_current(by_url)) {
+    park_upstream();
+    std::string host = canonical_host(facts_.host).value_or(facts_.host);
+    const http::Authority& authority = head().authority();
+    route_policy_ = c_.context->policy->version();
+    route_host_ = host;
+    route_url_.clear();
+    if (by_url && !is_own_destination(host, authority.port_or(80))) {
+      route_url_ = (head().https_target() ? "s" : "p") + facts_.authority;
+      co_await route_by_url(std::move(host));
+    } else {
+      co_await route_own(std::move(host));
+    }
+  }
+  if (route_->permitted()) co_return true;
+  co_return co_await refuse(describe_denial(*route_, facts_.host));
+}
+
+std::unique_ptr<HttpInspector> HttpFlow::make_inspector() const {
+  if (c_.context->inspectors == nullptr) return nullptr;
+  const bool https = c_.tls || head().https_target();
+  return c_.context->inspectors->inspect(c_.actor, {.method = facts_.method,
+                                                    .scheme = https ? "https" : "http",
+                                                    .host = route_host_,
+                                                    .port = c_.destination.port,
+                                                    .path = facts_.path});
+}
+
+// One request; true: the connection may carry another.
+asio::awaitable<bool> HttpFlow::serve() {
+  if (!co_await choose_route()) co_return false;
+  const std::unique_ptr<HttpInspector> inspector = make_inspector();
+  HeadAction action;
+  if (inspector != nullptr) {
+    action = inspector->on_request_head(head());
+    if (action.refusal) co_return co_await refuse(describe_inspector_refusal(*action.refusal));
+  }
+  HttpExchange exchange({.connection = c_,
+                         .reader = requests_.reader(),
+                         .response = response_,
+                         .client_deadline = requests_.deadline(),
+                         .facts = facts_,
+                         .scratch = scratch_,
+                         .attached = attached_,
+                         .inspector = inspector.get(),
+                         .request_action = action},
+                        requests_.head_size());
+  const ExchangeResult result = co_await exchange.run(*route_, upstream_request_);
+  record(result);
+  unread_ = result.unread;
+  co_return result.keep_client;
+}
+
+// CONNECT: true when the client was told that the tunnel is open.
+asio::awaitable<bool> HttpFlow::open_tunnel() {
+  if (c_.tls || c_.in_tunnel) co_return co_await refuse(describe_nested_tunnel());
+  std::string host = canonical_host(facts_.host).value_or(facts_.host);
+  route_.emplace(co_await route_to_host(c_, std::move(host), facts_.port, "connect"));
+  if (!route_->permitted()) co_return co_await refuse(describe_denial(*route_, facts_.host));
+  // Connected now, so that a server which is not there is told as proxies tell it. A redirect is
+  // followed when it is known what the tunnel carries.
+  if (route_->verdict.redirect() == nullptr) {
+    Result<Connected> connected = co_await connect_any(c_, route_->targets, ServerUse::kBytes);
+    if (!connected) {
+      const UpstreamAttempt attempt{.error = std::move(connected.error())};
+      co_return co_await refuse(describe_unreachable(attempt, facts_.host));
+    }
+    c_.destination = connected->target.endpoint;
+    c_.preconnected = std::move(connected->server.stream);
+  }
+  ExchangeResult result;
+  result.status = 200;
+  record(result);
+  c_.start.consume(requests_.head_size());
+  const Result<> told =
+      co_await write_all(*c_.client, as_bytes(kTunnelOpen), {}, c_.bytes_received);
+  c_.in_tunnel = told.has_value();
+  co_return c_.in_tunnel;
+}
+
+void HttpFlow::record(const ExchangeResult& result) const {
+  audit::Event event = connection_event(c_, "net_http_request", facts_.host);
+  event.operation = facts_.method;
+  event.fields.reserve(11);
+  // What follows '?' often holds secrets.
+  const std::size_t query = std::min(facts_.path.find('?'), facts_.path.size());
+  event.field("method", facts_.method)
+      .field("scheme", std::string(c_.tls ? "https" : "http"))
+      .field("host", facts_.authority)
+      .field("path", facts_.path.substr(0, query))
+      .field("status", static_cast<std::int64_t>(result.status))
+      .field("bytes_sent", static_cast<std::int64_t>(result.request_bytes))
+      .field("bytes_received", static_cast<std::int64_t>(result.response_bytes))
+      .field("duration_ms", milliseconds_since(facts_.start));
+  if (query < facts_.path.size()) event.field("has_query", true);
+  if (!result.failure.empty()) {
+    event.field("failure", result.failure).field("detail", result.detail);
+  }
+  if (route_) {
+    c_.context->policy->record(std::move(event), route_->verdict);
+  } else {
+    c_.context->policy->record(std::move(event));
+  }
+}
+
+}  // namespace
+
+asio::awaitable<HttpEnd> run_http(Connection& connection, HttpStart start) {
+  HttpFlow flow(connection, std::move(start));
+  co_return co_await flow.run();
+}
+
+asio::awaitable<void> answer_first_request(Connection& connection, http::ErrorPage page) {
+  RequestSource requests(connection);
+  const RequestSource::Outcome outcome = co_await requests.next();
+  if (outcome != RequestSource::Outcome::kEnded) {
+    ++connection.requests;
+    page.head_request =
+        outcome == RequestSource::Outcome::kHead && requests.reader().head().is_head();
+    co_await requests.answer(page);
+  }
+  co_await requests.close(true);
+}
+
+}  // namespace agentsh::flows

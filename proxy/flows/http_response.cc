@@ -1,0 +1,209 @@
+// The response's side of HttpExchange.
+#include "proxy/codec/http/head_writer.h"
+#include "proxy/codec/http/text.h"
+#include "proxy/flows/http_exchange.h"
+#include "proxy/flows/pages.h"
+#include "proxy/net/relay.h"
+
+#include <utility>
+
+namespace agentsh::flows {
+namespace asio = boost::asio;
+using net::IoResult;
+using net::IoStatus;
+
+asio::awaitable<HttpExchange::HeadOutcome> HttpExchange::read_response_head() {
+  p_.response.expect({.head = p_.facts.head, .websocket = p_.facts.websocket});
+  if (!upload_.running()) upstream_->deadline().expires_after(options().response_head);
+  watch_.expires_after(options().client_watch);
+  while (true) {
+    const HeadOutcome outcome = co_await read_head_bytes();
+    if (outcome != HeadOutcome::kOk || !p_.response.head().interim()) co_return outcome;
+    if (!co_await forward_interim()) co_return HeadOutcome::kFailed;
+  }
+}
+
+// Until the server's buffer begins with a whole head.
+asio::awaitable<HttpExchange::HeadOutcome> HttpExchange::read_head_bytes() {
+  while (true) {
+    const http::HeadStep step = p_.response.read_head(upstream_->in.data());
+    if (step.size > 0) co_return HeadOutcome::kOk;
+    response_refusal_ = step.refusal;
+    if (step.refusal != http::Refusal::kNone) co_return HeadOutcome::kRefused;
+    const IoResult got = co_await read_more(upstream_->stream(), upstream_->in, ReadFirst::kWait);
+    if (got.status == IoStatus::kOk) continue;
+    read_error_ = got.error;
+    if (upstream_->in.empty()) {
+      co_return got.status == IoStatus::kEnd ? HeadOutcome::kEnded : HeadOutcome::kFailed;
+    }
+    response_refusal_ = http::Refusal::kCutShort;
+    co_return HeadOutcome::kRefused;
+  }
+}
+
+asio::awaitable<bool> HttpExchange::forward_interim() {
+  const std::size_t size = p_.response.head().text().size();
+  std::string& out = p_.scratch.response_head;
+  out.clear();
+  // HTTP/1.0 does not know interim responses.
+  if (p_.facts.minor_version == 1) http::write_response_head(p_.response.head(), {}, out);
+  upstream_->in.consume(size);
+  co_return co_await send_to_client(as_bytes(out), {});
+}
+
+asio::awaitable<bool> HttpExchange::send_to_client(Bytes head, Bytes content) {
+  Outgoing out(head, content);
+  IoStatus status = out.push(client());
+  if (status == IoStatus::kWouldBlock) {
+    p_.client_deadline.expires_after(options().write_stall);
+    status = co_await out.finish(client());
+    p_.client_deadline.clear();
+  }
+  p_.connection.bytes_received += out.written();
+  if (status == IoStatus::kOk) co_return true;
+  client_gone_ = true;
+  note("client_gone", "the client took no more of the response");
+  // The server need not go on working for nobody.
+  upstream_->stream().close(true);
+  co_return false;
+}
+
+HeadAction HttpExchange::inspect_response_head() {
+  if (p_.inspector == nullptr) return {};
+  HeadAction action = p_.inspector->on_response_head(p_.response.head());
+  response_body_.inspect_with(*p_.inspector, &HttpInspector::on_response_body, action.body);
+  return action;
+}
+
+void HttpExchange::write_response_head(const HeadAction& action) {
+  const http::ResponseHead& head = p_.response.head();
+  http::ResponseRewrite rewrite;
+  rewrite.edits = action.edits.empty() ? nullptr : &action.edits;
+  const bool chunked = head.framing().kind == http::BodyKind::kChunked;
+  const bool rewritten = action.body == BodyUse::kRewrite && !p_.response.body().done();
+  const bool old_client = p_.facts.minor_version == 0;
+  bool until_close = head.framing().kind == http::BodyKind::kUntilClose;
+  if (rewritten && !old_client) {
+    response_body_.frame_as(OutputFraming::kChunked);
+    rewrite.framing = http::Framing{http::BodyKind::kChunked, 0};
+    until_close = false;
+  } else if ((rewritten || chunked) && old_client) {
+    // HTTP/1.0 does not know the chunked coding.
+    response_body_.frame_as(OutputFraming::kPlain);
+    rewrite.framing = http::Framing{http::BodyKind::kUntilClose, 0};
+    until_close = true;
+  }
+  close_client_ = !p_.facts.keep_alive || !upload_done_ || until_close || head.minor_version() == 0;
+  rewrite.close = close_client_ && !head.switches_protocols();
+  rewrite.keep_alive = old_client && !close_client_;
+  p_.scratch.response_head.clear();
+  http::write_response_head(head, rewrite, p_.scratch.response_head);
+}
+
+asio::awaitable<void> HttpExchange::relay_response() {
+  upstream_->deadline().clear();
+  const http::ResponseHead& head = p_.response.head();
+  const std::string_view challenge = head.value_of("www-authenticate");
+  if (http::starts_ignoring_case(challenge, "ntlm") ||
+      http::starts_ignoring_case(challenge, "negotiate")) {
+    upstream_->keep_private();
+  }
+  const HeadAction action = inspect_response_head();
+  if (action.refusal) {
+    co_await answer_inspector(*action.refusal);
+    upstream_->stream().close(true);
+    co_return;
+  }
+  result_.status = head.status();
+  const bool switches = head.switches_protocols();
+  write_response_head(action);
+  upstream_->in.consume(head.text().size());
+  if (switches) {
+    co_await relay_upgraded();
+  } else {
+    response_complete_ = co_await relay_content(action);
+  }
+}
+
+// What the server's buffer holds after a read that ended like this.
+BodyForwarder::Piece HttpExchange::next_response_piece(const IoResult& got) {
+  if (got.status == IoStatus::kOk) return response_body_.process(upstream_->in.data());
+  // A TLS stream that was cut off without its own end does not complete a body that lasts until the
+  // end: someone on the way may have cut it.
+  if (got.status == IoStatus::kEnd) return response_body_.finish_at_close();
+  read_error_ = got.error;
+  BodyForwarder::Piece cut;
+  cut.refusal = http::Refusal::kCutShort;
+  return cut;
+}
+
+asio::awaitable<bool> HttpExchange::relay_content(const HeadAction&) {
+  Bytes head = as_bytes(p_.scratch.response_head);
+  BodyForwarder::Piece piece = response_body_.process(upstream_->in.data());
+  while (true) {
+    if (piece.refused()) {
+      const bool begun = head.empty();
+      if (piece.inspector_refusal && !begun) {
+        co_await answer_inspector(*piece.inspector_refusal);
+      } else if (!begun) {
+        response_refusal_ = piece.refusal;
+        result_.status = 0;
+        co_await answer_failure(HeadOutcome::kRefused);
+      } else {
+        const std::string code = piece.inspector_refusal
+                                     ? piece.inspector_refusal->code
+                                     : std::string(http::describe(piece.refusal).code);
+        break_off(code, read_error_ ? read_error_.message()
+                                    : std::string(http::describe(piece.refusal).sentence));
+      }
+      upstream_->stream().close(true);
+      co_return false;
+    }
+    const Bytes out = piece.out;
+    result_.response_bytes += out.size();
+    if (!co_await send_to_client(std::exchange(head, {}), out)) co_return false;
+    upstream_->in.consume(piece.consumed);
+    if (piece.end) co_return true;
+    watch_.expires_after(options().client_watch);
+    const IoResult got = co_await read_more(upstream_->stream(), upstream_->in, ReadFirst::kWait);
+    if (client_gone_) co_return false;
+    piece = next_response_piece(got);
+  }
+}
+
+// The client sees that this is not all.
+void HttpExchange::break_off(std::string_view code, std::string_view detail) {
+  note(code, detail);
+  close_client_ = true;
+  client().close(true);
+}
+
+// After 101 both sides speak another protocol; what either sent already goes first.
+asio::awaitable<void> HttpExchange::relay_upgraded() {
+  watch_.clear();
+  upstream_->deadline().clear();
+  close_client_ = true;
+  client_in().consume(std::exchange(held_, 0));
+  if (!co_await send_to_client(as_bytes(p_.scratch.response_head), upstream_->in.data())) co_return;
+  result_.response_bytes += upstream_->in.size();
+  upstream_->in.consume(upstream_->in.size());
+  upstream_->in.release_if_empty();
+  Result<> sent =
+      co_await write_all(upstream_->stream(), client_in().data(), {}, result_.request_bytes);
+  if (!sent) {
+    break_off("upstream_failed", sent.error().what);
+    co_return;
+  }
+  client_in().consume(client_in().size());
+  client_in().release_if_empty();
+  net::RelayCounters counters;
+  const net::RelayEnd end = co_await net::relay(
+      client(), upstream_->stream(), {.half_closed = options().raw_half_closed}, counters);
+  result_.request_bytes += counters.a_to_b;
+  result_.response_bytes += counters.b_to_a;
+  p_.connection.bytes_sent += counters.a_to_b;
+  p_.connection.bytes_received += counters.b_to_a;
+  if (end.error) note("websocket_broken", end.error->what);
+}
+
+}  // namespace agentsh::flows

@@ -1,0 +1,106 @@
+#include "proxy/flows/raw_flow.h"
+
+#include "proxy/flows/child_task.h"
+#include "proxy/flows/connect_upstream.h"
+#include "proxy/flows/flow_events.h"
+#include "proxy/flows/stream_io.h"
+#include "proxy/net/relay.h"
+
+#include <boost/asio/cancellation_signal.hpp>
+
+namespace agentsh::flows {
+namespace asio = boost::asio;
+
+namespace {
+
+void record_failure(const Connection& connection, std::string_view failure, const Error& error) {
+  audit::Event event = connection_event(connection, "net_error", connection.name);
+  event.operation = "connect";
+  event.field("failure", std::string(failure)).field("detail", error.what);
+  connection.context->policy->record(std::move(event));
+}
+
+// Listens to the server while another coroutine listens to the client.
+asio::awaitable<void> listen(net::ByteStream& server, asio::cancellation_signal& spoke) {
+  const Result<> ready = co_await server.wait(net::Want::kRead);
+  if (ready) spoke.emit(asio::cancellation_type::total);
+}
+
+// Waits for whoever speaks first; true: the client.
+asio::awaitable<bool> client_speaks_first(net::ByteStream& client, net::ByteStream& server) {
+  asio::cancellation_signal server_spoke;
+  ChildTask listener(client.executor());
+  listener.start(listen(server, server_spoke));
+  const bool client_spoke = co_await readable_unless(client, server_spoke);
+  listener.cancel();
+  co_await listener.join();
+  co_return client_spoke;
+}
+
+}  // namespace
+
+asio::awaitable<void> relay_bytes(Connection& connection, net::ByteStream& server,
+                                  Bytes from_server) {
+  std::uint64_t& received = connection.bytes_received;
+  Result<> moved = co_await write_all(*connection.client, from_server, {}, received);
+  std::uint64_t sent = 0;
+  if (moved) moved = co_await write_all(server, connection.start.data(), {}, sent);
+  if (!moved) {
+    connection.client->close(true);
+    server.close(true);
+    co_return;
+  }
+  connection.start.consume(connection.start.size());
+  connection.start.release_if_empty();
+  net::RelayCounters counters;
+  co_await net::relay(*connection.client, server,
+                      {.half_closed = connection.options().raw_half_closed}, counters);
+  connection.bytes_sent += counters.a_to_b;
+  connection.bytes_received += counters.b_to_a;
+}
+
+asio::awaitable<void> relay_route(Connection& connection, const Route& route) {
+  Result<Connected> connected = co_await connect_any(connection, route.targets, ServerUse::kBytes);
+  if (!connected) {
+    record_failure(connection, "upstream_unreachable", connected.error());
+    connection.client->close(true);
+    co_return;
+  }
+  co_await relay_bytes(connection, *connected->server.stream);
+}
+
+asio::awaitable<void> run_raw(Connection& connection) {
+  const Route route =
+      co_await route_connection(connection, {.claimed = {}, .claimed_by = {}, .protocol = "tcp"});
+  if (!route.permitted()) {
+    connection.client->close(true);
+    co_return;
+  }
+  co_await relay_route(connection, route);
+}
+
+asio::awaitable<bool> run_silent(Connection& connection) {
+  const Route route =
+      co_await route_connection(connection, {.claimed = {}, .claimed_by = {}, .protocol = "tcp"});
+  if (!route.permitted()) {
+    connection.client->close(true);
+    co_return false;
+  }
+  Result<Connected> connected = co_await connect_any(connection, route.targets, ServerUse::kBytes);
+  if (!connected) {
+    record_failure(connection, "upstream_unreachable", connected.error());
+    connection.client->close(true);
+    co_return false;
+  }
+  net::ByteStream& server = *connected->server.stream;
+  if (!co_await client_speaks_first(*connection.client, server)) {
+    co_await relay_bytes(connection, server);
+    co_return false;
+  }
+  if (connected->target.unix_path.empty() && connected->target.endpoint == connection.destination) {
+    connection.preconnected = std::move(connected->server.stream);
+  }
+  co_return true;
+}
+
+}  // namespace agentsh::flows

@@ -1,0 +1,86 @@
+#include "proxy/flows/sniffer.h"
+
+#include "proxy/codec/http/text.h"
+
+#include <algorithm>
+#include <array>
+
+namespace agentsh::flows {
+namespace {
+
+// A handshake record of any SSL 3.0 or TLS version (RFC 8446 §5.1).
+Match match_tls(Bytes start) {
+  if (start[0] != 0x16) return Match::kNo;
+  if (start.size() < 2) return Match::kMore;
+  return start[1] == 0x03 ? Match::kYes : Match::kNo;
+}
+
+bool contains_http(std::string_view line) {
+  constexpr std::string_view kMark = "http/";
+  for (std::size_t i = 0; i + kMark.size() <= line.size(); ++i) {
+    if (http::equal_ignoring_case(line.substr(i, kMark.size()), kMark)) return true;
+  }
+  return false;
+}
+
+bool is_text(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte >= 0x20 ? byte != 0x7f : c == '\t' || c == '\r' || c == '\n';
+}
+
+// A first line that names an HTTP version, whatever else is wrong with it.
+Match match_http(Bytes start) {
+  std::string_view text = as_text(start);
+  const std::size_t begin = std::min(text.find_first_not_of("\r\n\t "), text.size());
+  text.remove_prefix(begin);
+  if (text.empty()) return Match::kMore;
+  if (!http::is_token_char(text.front())) return Match::kNo;
+  static constexpr std::array<std::string_view, 9> kMethods = {
+      "GET ", "POST ", "PUT ", "DELETE ", "HEAD ", "OPTIONS ", "PATCH ", "CONNECT ", "TRACE "};
+  if (std::ranges::any_of(kMethods, [text](auto method) { return text.starts_with(method); })) {
+    return Match::kYes;
+  }
+  const std::size_t end = std::min(text.find_first_of("\r\n"), text.size());
+  const std::string_view line = text.substr(0, end);
+  if (!std::ranges::all_of(line, is_text)) return Match::kNo;
+  if (contains_http(line)) return Match::kYes;
+  return end < text.size() ? Match::kNo : Match::kMore;
+}
+
+struct Entry {
+  Protocol protocol;
+  Match (*match)(Bytes start);
+};
+
+constexpr std::array<Entry, 2> kTable = {{
+    {Protocol::kTls, match_tls},
+    {Protocol::kHttp, match_http},
+}};
+
+}  // namespace
+
+std::string_view to_string(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::kTls:
+      return "tls";
+    case Protocol::kHttp:
+      return "http";
+    case Protocol::kRaw:
+      break;
+  }
+  return "tcp";
+}
+
+Sniffed sniff(Bytes start) {
+  bool undecided = false;
+  for (const Entry& entry : kTable) {
+    const Match match = entry.match(start);
+    if (match == Match::kYes) return {Match::kYes, entry.protocol};
+    undecided = undecided || match == Match::kMore;
+  }
+  if (!undecided) return {Match::kYes, Protocol::kRaw};
+  if (start.size() >= kMaxSniffBytes) return {Match::kYes, Protocol::kHttp};
+  return {Match::kMore, Protocol::kRaw};
+}
+
+}  // namespace agentsh::flows

@@ -1,0 +1,223 @@
+// The hooks for what understands more than HTTP.
+#include "tests/unit/flows/fakes.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace agentsh::flows {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Script {
+  HeadAction request;
+  HeadAction response;
+  std::string refuse_request_with;  // When content holds this.
+  std::string refuse_response_with;
+  // What was seen.
+  std::string request_content;
+  std::string response_content;
+  int request_ends = 0;
+  int response_ends = 0;
+  std::string host;
+};
+
+std::string upper(Bytes content) {
+  std::string text(as_text(content));
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::toupper(c); });
+  return text;
+}
+
+class ScriptedInspector final : public HttpInspector {
+ public:
+  explicit ScriptedInspector(Script& script) : script_(script) {}
+  HeadAction on_request_head(const http::RequestHead&) override { return script_.request; }
+  std::optional<InspectorRefusal> on_request_body(Bytes content, bool last,
+                                                  std::string& out) override {
+    script_.request_content += as_text(content);
+    script_.request_ends += last;
+    out += upper(content);
+    return refusal(script_.refuse_request_with, script_.request_content);
+  }
+  HeadAction on_response_head(const http::ResponseHead&) override { return script_.response; }
+  std::optional<InspectorRefusal> on_response_body(Bytes content, bool last,
+                                                   std::string& out) override {
+    script_.response_content += as_text(content);
+    script_.response_ends += last;
+    out += upper(content);
+    return refusal(script_.refuse_response_with, script_.response_content);
+  }
+
+ private:
+  static std::optional<InspectorRefusal> refusal(const std::string& word,
+                                                 const std::string& content) {
+    if (word.empty() || content.find(word) == std::string::npos) return {};
+    InspectorRefusal refused;
+    refused.code = "dlp_blocked";
+    refused.rule = "no-secrets";
+    refused.message = "a secret";
+    return refused;
+  }
+  Script& script_;
+};
+
+class ScriptedFactory final : public HttpInspectorFactory {
+ public:
+  explicit ScriptedFactory(Script& script) : script_(script) {}
+  std::unique_ptr<HttpInspector> inspect(const policy::Actor&,
+                                         const policy::HttpFacts& facts) override {
+    script_.host = facts.host;
+    return std::make_unique<ScriptedInspector>(script_);
+  }
+
+ private:
+  Script& script_;
+};
+
+class InspectorTest : public ::testing::Test {
+ protected:
+  InspectorTest() {
+    flow.policy->allow("a.example");
+    flow.leases->add("a.example", "192.0.2.1");
+    flow.inspectors = std::make_shared<ScriptedFactory>(script);
+  }
+  void post(std::string_view body) {
+    flow.start();
+    flow.client_sends(
+        "POST /v1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: " + std::to_string(body.size()) +
+        "\r\nAuthorization: fake\r\n\r\n" + std::string(body));
+  }
+  Script script;
+  FlowHarness flow;
+};
+
+constexpr std::string_view kChunkedOk =
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
+
+TEST_F(InspectorTest, ObservesWithoutChangingAByte) {
+  script.request.body = BodyUse::kObserve;
+  script.response.body = BodyUse::kObserve;
+  post("abc");
+  FarEnd server = flow.server();
+  flow.read_head(*server.stream);
+  EXPECT_EQ(flow.read(*server.stream, 3), "abc");
+  flow.send(*server.stream, kChunkedOk);
+  EXPECT_EQ(flow.client_reads(kChunkedOk.size()), kChunkedOk);
+  EXPECT_EQ(script.request_content, "abc");
+  EXPECT_EQ(script.request_ends, 1);
+  EXPECT_EQ(script.response_content, "hello world");
+  EXPECT_EQ(script.response_ends, 1);
+  EXPECT_EQ(script.host, "a.example");
+}
+
+TEST_F(InspectorTest, PassShowsNoContent) {
+  post("abc");
+  FarEnd server = flow.server();
+  flow.read_head(*server.stream);
+  flow.read(*server.stream, 3);
+  flow.send(*server.stream, kChunkedOk);
+  flow.client_reads(kChunkedOk.size());
+  EXPECT_EQ(script.request_content, "");
+  EXPECT_EQ(script.response_content, "");
+}
+
+TEST_F(InspectorTest, EditsHeadsAndRewritesContent) {
+  script.request.body = BodyUse::kRewrite;
+  script.request.edits.set = {{"Authorization", "real"}};
+  script.response.body = BodyUse::kRewrite;
+  script.response.edits.remove = {"Server"};
+  post("abc");
+  FarEnd server = flow.server();
+  const std::string expected =
+      "POST /v1 HTTP/1.1\r\nHost: a.example\r\nAuthorization: real\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n3\r\nABC\r\n0\r\n\r\n";
+  EXPECT_EQ(flow.read(*server.stream, expected.size()), expected);
+  flow.send(*server.stream, "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 5\r\n\r\nhello");
+  const std::string reply =
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nHELLO\r\n0\r\n\r\n";
+  EXPECT_EQ(flow.client_reads(reply.size()), reply);
+}
+
+TEST_F(InspectorTest, RewritesStreamedContentPieceByPiece) {
+  script.request.body = BodyUse::kRewrite;
+  flow.start();
+  flow.client_sends("POST /v1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 6\r\n\r\nabc");
+  FarEnd server = flow.server();
+  flow.read_head(*server.stream);
+  EXPECT_EQ(flow.read(*server.stream, 8), "3\r\nABC\r\n");
+  flow.client_sends("def");
+  EXPECT_EQ(flow.read(*server.stream, 13), "3\r\nDEF\r\n0\r\n\r\n");
+}
+
+TEST_F(InspectorTest, RefusedHeadIsNotSent) {
+  script.request.refusal.emplace();
+  script.request.refusal->status = 429;
+  script.request.refusal->code = "budget_exceeded";
+  post("abc");
+  EXPECT_EQ(error_code_of(flow.read_all(flow.client())), "429 budget_exceeded");
+  EXPECT_FALSE(flow.has_server());
+}
+
+TEST_F(InspectorTest, RefusedContentThatCameWithTheHeadIsNotSent) {
+  script.request.body = BodyUse::kObserve;
+  script.refuse_request_with = "secret";
+  post("a secret");
+  EXPECT_EQ(error_code_of(flow.read_all(flow.client())), "403 dlp_blocked");
+  EXPECT_FALSE(flow.has_server());
+}
+
+TEST_F(InspectorTest, RefusedContentBreaksTheRequestOff) {
+  script.request.body = BodyUse::kObserve;
+  script.refuse_request_with = "secret";
+  flow.start();
+  flow.client_sends("POST /v1 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 20\r\n\r\nabc");
+  FarEnd server = flow.server();
+  flow.read_head(*server.stream);
+  flow.client_sends("the secret");
+  EXPECT_EQ(error_code_of(flow.read_all(flow.client())), "403 dlp_blocked");
+  EXPECT_EQ(flow.read_all(*server.stream), "abc");
+}
+
+TEST_F(InspectorTest, RefusedResponseHeadIsReplaced) {
+  script.response.refusal.emplace();
+  script.response.refusal->status = 502;
+  script.response.refusal->code = "scrubbed";
+  post("abc");
+  FarEnd server = flow.server();
+  flow.read_head(*server.stream);
+  flow.send(*server.stream, kChunkedOk);
+  EXPECT_EQ(error_code_of(flow.read_all(flow.client())), "502 scrubbed");
+}
+
+TEST_F(InspectorTest, RefusedResponseContentBreaksTheResponseOff) {
+  script.response.body = BodyUse::kObserve;
+  script.refuse_response_with = "secret";
+  post("abc");
+  FarEnd server = flow.server();
+  flow.read_head(*server.stream);
+  flow.send(*server.stream, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nabc");
+  flow.settle();
+  flow.send(*server.stream, " secret");
+  EXPECT_THAT(flow.read_all(flow.client()), HasSubstr("\r\n\r\nabc"));
+  flow.finish();
+  EXPECT_EQ(FakePolicy::field(*flow.policy->event("net_http_request"), "failure"), "dlp_blocked");
+}
+
+TEST_F(InspectorTest, ResponseThatEndsWithTheConnection) {
+  script.response.body = BodyUse::kRewrite;
+  post("abc");
+  FarEnd server = flow.server();
+  flow.read_head(*server.stream);
+  flow.read(*server.stream, 3);
+  flow.send(*server.stream, "HTTP/1.1 200 OK\r\n\r\nhello");
+  server.stream->close();
+  const std::string reply =
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nHELLO\r\n0\r\n\r\n";
+  EXPECT_EQ(flow.client_reads(reply.size()), reply);
+  EXPECT_EQ(script.response_ends, 1);
+}
+
+}  // namespace
+}  // namespace agentsh::flows
