@@ -154,12 +154,17 @@ std::uint32_t IpAddress::v4_value() const {
 
 std::string IpAddress::to_string() const {
   char text[INET6_ADDRSTRLEN] = {};
-  if (v4_) {
-    ::inet_ntop(AF_INET, bytes_.data() + 12, text, sizeof text);
-  } else {
+  if (!v4_) {
     ::inet_ntop(AF_INET6, bytes_.data(), text, sizeof text);
+    return text;
   }
-  return text;
+  // inet_ntop would go through sprintf, and events hold many of these.
+  char* end = text;
+  for (std::size_t i = 12; i < 16; ++i) {
+    if (i > 12) *end++ = '.';
+    end = std::to_chars(end, std::end(text), static_cast<unsigned>(bytes_[i])).ptr;
+  }
+  return std::string(text, end);
 }
 
 std::string Endpoint::to_string() const {
