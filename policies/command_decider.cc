@@ -112,11 +112,12 @@ const IdSet* CommandDecider::depths(int depth) const {
   return after == depths_.begin() ? nullptr : &(after - 1)->second;
 }
 
-std::optional<std::size_t> CommandDecider::match_arguments(std::span<const Selector> selectors,
+std::optional<std::size_t> CommandDecider::match_arguments(const Selector& commands,
                                                            const CommandFacts& facts) const {
   // The rules about this command in order, up to the first that asks nothing of the arguments.
   std::vector<std::uint32_t> asking;
-  auto certain = first_common(selectors, [&](std::uint32_t id) {
+  const std::array<Selector, 1> checks = {Selector(depths(facts.depth))};
+  auto certain = first_candidate(commands, checks, [&](std::uint32_t id) {
     if (policy_->command_rules[id].args_patterns.empty()) return true;
     asking.push_back(id);
     return false;
@@ -144,8 +145,7 @@ std::optional<std::size_t> CommandDecider::match(const CommandFacts& facts) cons
     by_path = paths_.match(lower(facts.path.substr(0, slash + 1)) + name);
     by_path.add_to(commands);
   }
-  const std::array<Selector, 2> selectors = {commands, Selector(depths(facts.depth))};
-  return match_arguments(selectors, facts);
+  return match_arguments(commands, facts);
 }
 
 Verdict CommandDecider::verdict_of_one(const CommandFacts& facts) const {

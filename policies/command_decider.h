@@ -34,7 +34,7 @@ class CommandDecider {
  private:
   Verdict verdict_of_one(const CommandFacts& facts) const;
   Verdict strictest(const CommandFacts& facts, int wrapped) const;
-  std::optional<std::size_t> match_arguments(std::span<const Selector> selectors,
+  std::optional<std::size_t> match_arguments(const Selector& commands,
                                              const CommandFacts& facts) const;
   const IdSet* depths(int depth) const;
 

@@ -37,9 +37,9 @@ std::optional<std::size_t> FileDecider::match(std::string_view path,
   auto paths = paths_.match(path);
   Selector by_path;
   paths.add_to(by_path);
-  const std::array<Selector, 2> selectors = {
-      by_path, Selector(&operations_[static_cast<std::size_t>(operation)])};
-  auto id = first_common(selectors);
+  const std::array<Selector, 1> checks = {
+      Selector(&operations_[static_cast<std::size_t>(operation)])};
+  auto id = first_candidate(by_path, checks);
   if (!id) return {};
   return *id;
 }

@@ -82,118 +82,157 @@ NetworkDecider::NetworkDecider(const std::vector<NetworkRule>& rules, Diagnostic
   build(std::move(entries));
 }
 
+template <class Condition>
+IdSet NetworkDecider::entries_that(const std::vector<NetworkEntry>& entries,
+                                   Condition condition) const {
+  std::vector<std::uint32_t> ids;
+  for (std::uint32_t id = 0; id < entries.size(); ++id) {
+    if (condition(entries[id], (*rules_)[entries[id].rule])) ids.push_back(id);
+  }
+  return IdSet(std::move(ids), static_cast<std::uint32_t>(entries.size()));
+}
+
 void NetworkDecider::build(std::vector<NetworkEntry> entries) {
   const auto bound = static_cast<std::uint32_t>(entries.size());
+  any_port_ = entries_that(entries, [](auto&, auto& rule) { return rule.ports.empty(); });
+  any_address_ = entries_that(entries, [](auto& entry, auto&) { return entry.cidrs.empty(); });
+  any_address_denials_ = entries_that(
+      entries, [](auto& entry, auto& rule) { return entry.cidrs.empty() && is_denial(rule); });
+  build_ports(entries);
   std::vector<GlobIndex::Entry> names;
   std::vector<CidrIndex::Entry> networks;
+  std::vector<CidrIndex::Entry> hostless;
   std::vector<CidrIndex::Entry> denied;
-  std::vector<std::uint32_t> any_host;
-  std::vector<std::uint32_t> any_port;
-  std::vector<std::uint32_t> any_address;
-  std::vector<std::uint32_t> any_denied;
-  std::map<std::uint16_t, std::vector<std::uint32_t>> ports;
   for (std::uint32_t id = 0; id < bound; ++id) {
     NetworkEntry& entry = entries[id];
-    const NetworkRule& rule = (*rules_)[entry.rule];
     rule_of_.push_back(entry.rule);
-    if (entry.any_host) {
-      any_host.push_back(id);
-    } else {
-      for (Glob& glob : entry.names) names.push_back({std::move(glob), id});
-    }
-    if (rule.ports.empty()) any_port.push_back(id);
-    for (std::uint16_t port : rule.ports) ports[port].push_back(id);
     for (const Cidr& cidr : entry.cidrs) {
       networks.push_back({cidr, id});
-      if (is_denial(rule)) denied.push_back({cidr, id});
+      if (entry.any_host) hostless.push_back({cidr, id});
+      if (is_denial((*rules_)[entry.rule])) denied.push_back({cidr, id});
     }
-    if (entry.cidrs.empty()) {
-      any_address.push_back(id);
-      if (is_denial(rule)) any_denied.push_back(id);
-    }
+    if (entry.any_host) continue;
+    for (Glob& glob : entry.names) names.push_back({std::move(glob), id});
   }
   names_ = GlobIndex(std::move(names), bound);
   networks_ = CidrIndex(std::move(networks), bound);
+  hostless_networks_ = CidrIndex(std::move(hostless), bound);
   denied_networks_ = CidrIndex(std::move(denied), bound);
-  any_host_ = IdSet(std::move(any_host), bound);
-  any_port_ = IdSet(std::move(any_port), bound);
-  any_address_ = IdSet(std::move(any_address), bound);
-  any_address_denials_ = IdSet(std::move(any_denied), bound);
-  for (auto& [port, ids] : ports) ports_.emplace_back(port, IdSet(std::move(ids), bound));
+}
+
+void NetworkDecider::build_ports(const std::vector<NetworkEntry>& entries) {
+  const auto everywhere = [](const NetworkEntry& entry) {
+    return entry.any_host && entry.cidrs.empty();
+  };
+  for (const bool some_ports : {false, true}) {
+    Split& split = some_ports ? everywhere_some_ports_ : everywhere_;
+    for (const bool denial : {false, true}) {
+      (denial ? split.denials : split.others) = entries_that(entries, [&](auto& entry, auto& rule) {
+        return everywhere(entry) && rule.ports.empty() != some_ports && is_denial(rule) == denial;
+      });
+    }
+  }
+  std::map<std::uint16_t, std::array<std::vector<std::uint32_t>, 3>> by_port;
+  for (std::uint32_t id = 0; id < entries.size(); ++id) {
+    const NetworkRule& rule = (*rules_)[entries[id].rule];
+    for (std::uint16_t port : rule.ports) {
+      auto& [all, denials, others] = by_port[port];
+      all.push_back(id);
+      if (everywhere(entries[id])) (is_denial(rule) ? denials : others).push_back(id);
+    }
+  }
+  const auto bound = static_cast<std::uint32_t>(entries.size());
+  for (auto& [port, lists] : by_port) {
+    auto& [all, denials, others] = lists;
+    ports_.push_back({port,
+                      IdSet(std::move(all), bound),
+                      {IdSet(std::move(denials), bound), IdSet(std::move(others), bound)}});
+  }
 }
 
 void NetworkDecider::build_dns(const std::vector<NetworkEntry>& entries) {
-  const auto bound = static_cast<std::uint32_t>(entries.size());
-  std::vector<std::uint32_t> every_name;
-  std::vector<std::uint32_t> private_name;
-  for (std::uint32_t id = 0; id < bound; ++id) {
-    const NetworkEntry& entry = entries[id];
-    const NetworkRule& rule = (*rules_)[entry.rule];
-    if (entry.any_host && !entry.cidrs.empty()) {
-      const bool beyond = std::ranges::any_of(entry.cidrs, reaches_beyond_public);
-      if (!is_denial(rule) && beyond) private_name.push_back(id);
-      continue;
-    }
-    if (is_denial(rule)) {
-      const bool about_dns =
-          rule.ports.empty() || std::ranges::find(rule.ports, kDnsPort) != rule.ports.end();
-      if (!about_dns || !entry.cidrs.empty()) continue;
-    }
-    every_name.push_back(id);
-  }
-  dns_ = IdSet(std::move(every_name), bound);
-  dns_private_ = IdSet(std::move(private_name), bound);
+  const auto speaks = [](const NetworkEntry& entry, const NetworkRule& rule) {
+    if (!is_denial(rule)) return true;
+    const bool about_dns =
+        rule.ports.empty() || std::ranges::find(rule.ports, kDnsPort) != rule.ports.end();
+    return about_dns && entry.cidrs.empty();
+  };
+  dns_ = entries_that(
+      entries, [&](auto& entry, auto& rule) { return !entry.any_host && speaks(entry, rule); });
+  dns_any_ = entries_that(entries, [&](auto& entry, auto& rule) {
+    return entry.any_host && entry.cidrs.empty() && speaks(entry, rule);
+  });
+  dns_private_ = entries_that(entries, [&](auto& entry, auto& rule) {
+    return entry.any_host && !is_denial(rule) &&
+           std::ranges::any_of(entry.cidrs, reaches_beyond_public);
+  });
 }
 
-Selector NetworkDecider::port_selector(std::uint16_t port) const {
-  Selector selector(&any_port_);
-  const auto found =
-      std::ranges::lower_bound(ports_, port, {}, [](auto& item) { return item.first; });
-  if (found != ports_.end() && found->first == port) selector.add(&found->second);
-  return selector;
-}
-
-Selector NetworkDecider::hosts(std::string_view name, GlobIndex::Match& match) const {
-  Selector selector(&any_host_);
-  if (name.empty()) return selector;
+void NetworkDecider::add_named(std::string_view name, GlobIndex::Match& match,
+                               Selector& selector) const {
+  if (name.empty()) return;
   match = names_.match(name);
   match.add_to(selector);
-  return selector;
+}
+
+const NetworkDecider::PortSets* NetworkDecider::sets_of(std::uint16_t port) const {
+  const auto found = std::ranges::lower_bound(ports_, port, {}, &PortSets::port);
+  return found != ports_.end() && found->port == port ? &*found : nullptr;
+}
+
+Selector NetworkDecider::address_check(const IpAddress& address, Reach reach) const {
+  Selector check(reach == Reach::kPublic ? &any_address_ : &any_address_denials_);
+  check.add(networks_.find(address));
+  if (address.is_v6()) {
+    if (auto inner = embedded_ipv4(address)) check.add(denied_networks_.find(*inner));
+  }
+  return check;
 }
 
 std::optional<std::size_t> NetworkDecider::match(const ConnectFacts& facts, Reach reach) const {
   GlobIndex::Match names;
-  Selector addresses(reach == Reach::kPublic ? &any_address_ : &any_address_denials_);
-  addresses.add(networks_.find(facts.address));
+  Selector candidates;
+  add_named(facts.name, names, candidates);
+  candidates.add(hostless_networks_.find(facts.address));
   if (facts.address.is_v6()) {
-    if (auto inner = embedded_ipv4(facts.address)) addresses.add(denied_networks_.find(*inner));
+    // Denials by name are among them too; the address is checked below.
+    if (auto inner = embedded_ipv4(facts.address)) {
+      candidates.add(hostless_networks_.find(*inner));
+    }
   }
-  const std::array<Selector, 3> selectors = {hosts(facts.name, names), port_selector(facts.port),
-                                             addresses};
-  auto entry = first_common(selectors);
+  everywhere_.add_to(candidates, reach);
+  Selector ports(&any_port_);
+  if (const PortSets* sets = sets_of(facts.port)) {
+    sets->everywhere.add_to(candidates, reach);
+    ports.add(&sets->all);
+  }
+  const std::array<Selector, 2> checks = {ports, address_check(facts.address, reach)};
+  auto entry = first_candidate(candidates, checks);
   if (!entry) return {};
   return rule_of_[*entry];
 }
 
 bool NetworkDecider::names_host(std::size_t index, std::string_view name) const {
-  if (name.empty()) return false;
-  auto names = names_.match(name);
+  GlobIndex::Match names;
   Selector named;
-  names.add_to(named);
+  add_named(name, names, named);
   return std::ranges::any_of(named.sets(), [&](const IdSet* set) {
     return std::ranges::any_of(set->ids(), [&](std::uint32_t id) { return rule_of_[id] == index; });
   });
 }
 
 bool NetworkDecider::permits_some_port(std::string_view name, const IpAddress& address) const {
-  if (rule_of_.empty()) return false;
+  const Reach reach =
+      classify(address) == AddressClass::kPublic ? Reach::kPublic : Reach::kDenialsOnly;
   GlobIndex::Match names;
-  const bool covered = classify(address) == AddressClass::kPublic;
-  Selector addresses(covered ? &any_address_ : &any_address_denials_);
-  addresses.add(networks_.find(address));
-  const std::array<Selector, 2> selectors = {hosts(name, names), addresses};
+  Selector candidates;
+  add_named(name, names, candidates);
+  candidates.add(hostless_networks_.find(address));
+  everywhere_.add_to(candidates, reach);
+  everywhere_some_ports_.add_to(candidates, reach);
+  const std::array<Selector, 1> checks = {address_check(address, reach)};
   // A denial for some ports leaves the others.
-  auto entry = first_common(selectors, [&](std::uint32_t id) {
+  auto entry = first_candidate(candidates, checks, [&](std::uint32_t id) {
     const NetworkRule& rule = (*rules_)[rule_of_[id]];
     return !is_denial(rule) || rule.ports.empty();
   });
@@ -201,19 +240,23 @@ bool NetworkDecider::permits_some_port(std::string_view name, const IpAddress& a
 }
 
 std::optional<std::size_t> NetworkDecider::match(const ConnectFacts& facts) const {
-  if (rule_of_.empty()) return {};
   const bool covered =
       facts.transport == Transport::kTcp && classify(facts.address) == AddressClass::kPublic;
   return match(facts, covered ? Reach::kPublic : Reach::kDenialsOnly);
 }
 
 std::optional<std::size_t> NetworkDecider::match(const DnsFacts& facts) const {
-  if (rule_of_.empty()) return {};
   GlobIndex::Match names;
-  Selector speaking(&dns_);
-  if (is_private_name(facts.name)) speaking.add(&dns_private_);
-  const std::array<Selector, 2> selectors = {hosts(facts.name, names), speaking};
-  auto entry = first_common(selectors);
+  Selector candidates(&dns_any_);
+  add_named(facts.name, names, candidates);
+  Selector speaking(&dns_any_);
+  speaking.add(&dns_);
+  if (is_private_name(facts.name)) {
+    candidates.add(&dns_private_);
+    speaking.add(&dns_private_);
+  }
+  const std::array<Selector, 1> checks = {speaking};
+  auto entry = first_candidate(candidates, checks);
   if (!entry) return {};
   return rule_of_[*entry];
 }
@@ -234,7 +277,7 @@ std::string NetworkDecider::guard_note(const ConnectFacts& facts) const {
     return {};
   }
   // What would a rule say if the guard did not stand in its way?
-  auto stopped = rule_of_.empty() ? std::nullopt : match(facts, Reach::kPublic);
+  auto stopped = match(facts, Reach::kPublic);
   if (!stopped || is_denial((*rules_)[*stopped])) return note;
   return note + fmt::format(" (rule \"{}\" has none)", (*rules_)[*stopped].name);
 }

@@ -65,11 +65,31 @@ class NetworkDecider {
   // Rules without cidrs: those that cover an address, and those that cover any.
   enum class Reach { kPublic, kDenialsOnly };
 
+  // By what a rule without domains is found: its networks, else its ports, else always.
+  struct Split {
+    IdSet denials;
+    IdSet others;
+    void add_to(Selector& selector, Reach reach) const {
+      selector.add(&denials);
+      if (reach == Reach::kPublic) selector.add(&others);
+    }
+  };
+  struct PortSets {
+    std::uint16_t port;
+    IdSet all;         // Every entry with this port.
+    Split everywhere;  // Those for any host and address.
+  };
+
   void build(std::vector<NetworkEntry> entries);
+  void build_ports(const std::vector<NetworkEntry>& entries);
   void build_dns(const std::vector<NetworkEntry>& entries);
-  Selector hosts(std::string_view name, GlobIndex::Match& match) const;
+  template <class Condition>
+  IdSet entries_that(const std::vector<NetworkEntry>& entries, Condition condition) const;
+  // The entries that name the host.
+  void add_named(std::string_view name, GlobIndex::Match& match, Selector& selector) const;
+  const PortSets* sets_of(std::uint16_t port) const;
+  Selector address_check(const IpAddress& address, Reach reach) const;
   std::optional<std::size_t> match(const ConnectFacts& facts, Reach reach) const;
-  Selector port_selector(std::uint16_t port) const;
   // Why an address that is not public, or UDP, needs a rule with cidrs; empty for others. Ends with
   // the rule, in parentheses, that would allow it but has none.
   std::string guard_note(const ConnectFacts& facts) const;
@@ -79,15 +99,18 @@ class NetworkDecider {
   std::vector<Outcome> outcomes_;       // By rule.
   std::vector<std::uint32_t> rule_of_;  // By entry.
   GlobIndex names_;
-  IdSet any_host_;
   IdSet any_port_;
-  std::vector<std::pair<std::uint16_t, IdSet>> ports_;  // Sorted.
+  std::vector<PortSets> ports_;  // Sorted.
   IdSet any_address_;
   IdSet any_address_denials_;
   CidrIndex networks_;
-  CidrIndex denied_networks_;  // For IPv4 addresses that are embedded in IPv6 ones.
-  IdSet dns_;                  // Entries that say something about a name ...
-  IdSet dns_private_;          // ... and about one that no public zone can own.
+  CidrIndex hostless_networks_;  // Of entries for any host.
+  CidrIndex denied_networks_;    // For IPv4 addresses that are embedded in IPv6 ones.
+  Split everywhere_;             // Any host and address, and any port ...
+  Split everywhere_some_ports_;  // ... or some.
+  IdSet dns_;                    // Entries that say something about the names they name,
+  IdSet dns_any_;                // about every name,
+  IdSet dns_private_;            // and about every name that no public zone can own.
 };
 
 }  // namespace agentsh::policy
