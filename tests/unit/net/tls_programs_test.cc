@@ -1,5 +1,6 @@
 // Against openssl's own client and server, and curl.
 #include "base/file_io.h"
+#include "certs/trust_locations.h"
 #include "proxy/net/listener.h"
 #include "tests/unit/net/test_pki.h"
 #include "tests/unit/net/tls_testing.h"
@@ -90,6 +91,14 @@ class ProgramsTest : public ::testing::Test {
     auto output = std::async(std::launch::async, [command] { return shell(command); });
     run_loop(tls_.loop, serve_once());
     return output.get();
+  }
+
+  // Inside single quotes of the shell.
+  static std::string quoted(std::string text) {
+    for (std::size_t at = 0; (at = text.find('\'', at)) != std::string::npos; at += 4) {
+      text.replace(at, 1, "'\\''");
+    }
+    return text;
   }
 
   static std::string shell(const std::string& command) {
@@ -218,6 +227,46 @@ TEST_F(ProgramsTest, CurlThatDoesNotTrustUs) {
   EXPECT_THAT(output, HasSubstr("certificate"));
   ASSERT_TRUE(refused_);
   EXPECT_EQ(refused_->code, TlsErrc::kCertificateRefused) << refused_->what;
+}
+
+struct Program {
+  const char* name;     // Skipped where it is not installed.
+  const char* command;  // Fetches https://localhost:{port}/ and prints what it got.
+};
+
+// With nothing but the variables that every sandbox gets.
+TEST_F(ProgramsTest, ProgramsTrustUsByTheirVariables) {
+  const Program programs[] = {
+      {"curl", "curl -sS https://localhost:{port}/"},
+      {"openssl",
+       "printf 'GET / HTTP/1.1\\r\\n\\r\\n' | openssl s_client -connect localhost:{port} "
+       "-servername localhost -verify_return_error -verify_hostname localhost -quiet"},
+      {"python3",
+       "python3 -c \"import urllib.request as u; "
+       "print(u.urlopen('https://localhost:{port}/').read().decode())\""},
+      {"node",
+       "node -e \"require('https').get('https://localhost:{port}/', "
+       "r => r.on('data', d => process.stdout.write(d)))\""},
+      {"perl",
+       "perl -MIO::Socket::SSL -e 'my $s = IO::Socket::SSL->new(PeerAddr => q(localhost:{port}), "
+       "SSL_verifycn_name => q(localhost), SSL_hostname => q(localhost)) or die; "
+       "print $s qq(GET / HTTP/1.1\\r\\n\\r\\n); print <$s>'"},
+  };
+  const std::string bundle = folder_ + "/ca.pem";
+  std::string environment;
+  for (const auto& [name, value] : certs::trust_environment(bundle, folder_, bundle)) {
+    environment += name + "=" + value + " ";
+  }
+  tls_.server_options.leaf = tls_.leaves->mint("localhost").value();
+  tls_.server_options.server_name = "localhost";
+  for (const Program& program : programs) {
+    if (shell(std::string("command -v ") + program.name).empty()) continue;
+    if (std::string(program.name) == "perl" && !shell("perl -MIO::Socket::SSL -e 1").empty())
+      continue;
+    const std::string output =
+        run("env " + environment + "sh -c '" + quoted(program.command) + "'");
+    EXPECT_THAT(output, HasSubstr("hello")) << program.name;
+  }
 }
 
 // openssl s_server as an upstream, its port chosen by the kernel and read from what it prints.
