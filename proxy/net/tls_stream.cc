@@ -1,5 +1,6 @@
 #include "proxy/net/tls_stream.h"
 
+#include "base/encoding.h"
 #include "base/ip.h"
 #include "base/time_format.h"
 #include "certs/openssl_handles.h"
@@ -47,6 +48,15 @@ std::vector<std::uint8_t> protocol_list(const std::vector<std::string>& names) {
     out.text(name);
   }
   return out.take();
+}
+
+// One line of printable ASCII, at most 512 bytes: it comes from the peer and goes into events.
+std::string distinguished_name(const X509_NAME* name) {
+  const certs::BioPtr out(BIO_new(BIO_s_mem()));
+  if (!out || X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_ONELINE) < 0) return {};
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(out.get(), &text);
+  return printable({text, std::min<std::size_t>(static_cast<std::size_t>(size), 512)});
 }
 
 bool set_leaf(SSL* ssl, const certs::Leaf& leaf) {
@@ -248,10 +258,15 @@ TlsInfo TlsStream::info() const {
   const unsigned char* protocol = nullptr;
   unsigned size = 0;
   SSL_get0_alpn_selected(ssl_, &protocol, &size);
-  return {.version = SSL_get_version(ssl_),
-          .cipher = SSL_get_cipher_name(ssl_),
-          .alpn = std::string(as_text(Bytes(protocol, size))),
-          .resumed = SSL_session_reused(ssl_) == 1};
+  TlsInfo info{.version = SSL_get_version(ssl_),
+               .cipher = SSL_get_cipher_name(ssl_),
+               .alpn = std::string(as_text(Bytes(protocol, size))),
+               .resumed = SSL_session_reused(ssl_) == 1};
+  if (const X509* peer = SSL_get0_peer_certificate(ssl_)) {
+    info.peer_subject = distinguished_name(X509_get_subject_name(peer));
+    info.peer_issuer = distinguished_name(X509_get_issuer_name(peer));
+  }
+  return info;
 }
 
 asio::awaitable<Result<std::unique_ptr<TlsStream>>> accept_tls(

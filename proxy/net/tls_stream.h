@@ -43,6 +43,9 @@ struct TlsInfo {
   std::string_view cipher;   // "TLS_AES_128_GCM_SHA256"
   std::string alpn;          // What was agreed on; "" without ALPN.
   bool resumed = false;
+  // Of the server's certificate, as "CN = www.example.com, O = Example"; "" on the server's side.
+  std::string peer_subject;
+  std::string peer_issuer;
 };
 
 class TlsStream final : public ByteStream {

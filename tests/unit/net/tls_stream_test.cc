@@ -28,6 +28,9 @@ TEST(TlsStream, MovesBytesBothWays) {
   EXPECT_EQ((*tls.client)->info().version, "TLSv1.3");
   EXPECT_EQ((*tls.client)->info().alpn, "http/1.1");
   EXPECT_EQ((*tls.server)->info().alpn, "http/1.1");
+  EXPECT_EQ((*tls.client)->info().peer_subject, "CN = www.example.com");
+  EXPECT_EQ((*tls.client)->info().peer_issuer, "O = agentsh, CN = " + tls.authority->name());
+  EXPECT_EQ((*tls.server)->info().peer_subject, "");
   ASSERT_TRUE(run_loop(tls.loop, write(**tls.client, as_bytes("request"))));
   EXPECT_EQ(tls.read_up_to(**tls.server, 7).value(), "request");
   ASSERT_TRUE(run_loop(tls.loop, write(**tls.server, as_bytes("response"))));
