@@ -79,11 +79,14 @@ struct DenialValue {
   struct PortRange ranges[kMaxPortRanges];
 };
 
-// A redirected connection as the acceptor sees it: in this namespace, from this address and port.
+// A redirected connection (or the sender of a query) as the acceptor sees it: the peer's address
+// and port, and its own.
 struct FlowKey {
   __u64 netns_cookie;
   __u8 source[16];
-  __u32 source_port;
+  __u8 listener[16];
+  __u16 source_port;
+  __u16 listener_port;
   __u32 reserved;
 };
 
@@ -96,7 +99,8 @@ struct FlowValue {
   __u32 process_id;
   __u32 thread_id;
   __u32 user_id;
-  __u64 cgroup_id;  // Of the calling task.
+  __u64 cgroup_id;      // Of the calling task.
+  __u64 socket_cookie;  // Tells a repeated SYN from another connection.
   __u64 connected_at;
   __u64 closed_at;  // When the client closed it before it was accepted; 0 while it is open.
   char comm[kCommLength];
@@ -108,13 +112,14 @@ enum SocketKind { kSocketLeftAlone = 0, kSocketTcp = 1, kSocketDns = 2, kSocketR
 struct SocketState {
   __u8 original[16];
   __u16 original_port;
-  __u8 kind;     // SocketKind.
-  __u8 wire_v4;  // Its packets are IPv4 (also for an IPv6 socket with a mapped destination).
+  __u8 kind;         // SocketKind.
+  __u8 handed_over;  // `flow` is in the table, or was.
   __u32 process_id;
   __u32 thread_id;
   __u32 user_id;
   __u64 cgroup_id;
   char comm[kCommLength];
+  struct FlowKey flow;  // Of the last SYN.
 };
 
 enum RefusalReason {
@@ -136,9 +141,10 @@ struct RefusalKey {
   __u8 destination[16];
   __u32 process_id;
   __u16 port;
-  __u8 protocol;
+  __u16 protocol;
+  __u16 socket_type;
   __u8 reason;  // RefusalReason.
-  __u32 socket_type;
+  __u8 reserved;
   __s32 error;  // errno that the caller got.
 };
 struct RefusalCount {
@@ -168,9 +174,9 @@ AGENTSH_ABI_ASSERT(sizeof(struct SessionConfig) == 24 + 32 + 48 + 16 + 96 + 64);
 AGENTSH_ABI_ASSERT(sizeof(struct DenialKey) == 20);
 AGENTSH_ABI_ASSERT(sizeof(struct PortRange) == 16);
 AGENTSH_ABI_ASSERT(sizeof(struct DenialValue) == 8 + 16 * kMaxPortRanges);
-AGENTSH_ABI_ASSERT(sizeof(struct FlowKey) == 32);
-AGENTSH_ABI_ASSERT(sizeof(struct FlowValue) == 72);
-AGENTSH_ABI_ASSERT(sizeof(struct SocketState) == 56);
+AGENTSH_ABI_ASSERT(sizeof(struct FlowKey) == 48);
+AGENTSH_ABI_ASSERT(sizeof(struct FlowValue) == 80);
+AGENTSH_ABI_ASSERT(sizeof(struct SocketState) == 104);
 AGENTSH_ABI_ASSERT(sizeof(struct RefusalKey) == 48);
 AGENTSH_ABI_ASSERT(sizeof(struct RefusalCount) == 56);
 AGENTSH_ABI_ASSERT(sizeof(struct RefusalRecord) == 104);

@@ -14,11 +14,13 @@ namespace {
 
 constexpr std::uint32_t kBatch = 512;
 
-abi::FlowKey make_key(std::uint64_t netns_cookie, const Endpoint& peer) {
+abi::FlowKey make_key(std::uint64_t netns_cookie, const Endpoint& peer, const Endpoint& listener) {
   abi::FlowKey key{};
   key.netns_cookie = netns_cookie;
   std::memcpy(key.source, peer.address.bytes().data(), sizeof key.source);
+  std::memcpy(key.listener, listener.address.bytes().data(), sizeof key.listener);
   key.source_port = peer.port;
+  key.listener_port = listener.port;
   return key;
 }
 
@@ -68,16 +70,17 @@ std::uint64_t read_counter(int map, std::uint32_t counter) {
 
 }  // namespace
 
-std::optional<FlowRecord> Redirector::take_flow(std::uint64_t netns_cookie, const Endpoint& peer) {
-  const abi::FlowKey key = make_key(netns_cookie, peer);
+std::optional<FlowRecord> Redirector::take_flow(std::uint64_t netns_cookie, const Endpoint& peer,
+                                                const Endpoint& listener) {
+  const abi::FlowKey key = make_key(netns_cookie, peer, listener);
   abi::FlowValue value;
   if (bpf_map_lookup_and_delete_elem(programs_->flows(), &key, &value) != 0) return {};
   return make_record(value);
 }
 
-std::optional<FlowRecord> Redirector::find_query(std::uint64_t netns_cookie,
-                                                 const Endpoint& peer) const {
-  const abi::FlowKey key = make_key(netns_cookie, peer);
+std::optional<FlowRecord> Redirector::find_query(std::uint64_t netns_cookie, const Endpoint& peer,
+                                                 const Endpoint& listener) const {
+  const abi::FlowKey key = make_key(netns_cookie, peer, listener);
   abi::FlowValue value;
   if (bpf_map_lookup_elem(programs_->queries(), &key, &value) != 0) return {};
   return make_record(value);

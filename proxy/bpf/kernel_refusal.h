@@ -22,7 +22,7 @@ enum class RefusalKind : std::uint8_t {
   kNamespace = 5,   // A socket of another network namespace, or of a session not set up yet.
   kFamily = 6,      // An address family that the session has no listener for.
   kEgress = 7,      // A packet that came past every other hook.
-  kFlowTable = 8,   // The original destination found no room: the proxy will refuse the connection.
+  kFlowTable = 8,   // No room for the original destination: the SYN is held back, TCP repeats it.
   kProtocol = 9,    // connect() or send() on a socket that is neither TCP nor UDP.
 };
 // A short sentence for an audit event: "datagram other than DNS".

@@ -20,4 +20,8 @@ Result<UniqueFd> open_netfilter_socket();
 // Applies `batch` and waits for the kernel's answer.
 Result<> apply_batch(int netfilter_socket, Bytes batch);
 
+// A socket that hears what the rules of the calling thread's namespace log to `group`, for
+// nft_refusal_log.h. Needs a group that no other process of the namespace is bound to.
+Result<UniqueFd> open_refusal_log(std::uint16_t group);
+
 }  // namespace agentsh::bpf

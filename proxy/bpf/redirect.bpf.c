@@ -9,8 +9,7 @@
 #include "proxy/bpf/redirect_packets.bpf.h"
 #include "proxy/bpf/redirect_report.bpf.h"
 
-// --- Sockets
-// ---------------------------------------------------------------------------------------
+// --- Sockets -------------------------------------------------------------------------------------
 
 // IPv4 and IPv6 sockets that are neither TCP nor UDP (raw, ICMP, UDP-Lite, SCTP, DCCP, L2TP, MPTCP,
 // SMC) have no place in a session. Other families do not come by here: seccomp refuses them.
@@ -20,9 +19,9 @@ int sock_create(struct bpf_sock* ctx) {
   if (ctx->type == kStream && ctx->protocol == kProtocolTcp) return kProceed;
   if (ctx->type == kDatagram && ctx->protocol == kProtocolUdp) return kProceed;
   struct Refusal refusal = {
-      .protocol = (__u8)ctx->protocol,
+      .protocol = (__u16)ctx->protocol,
+      .socket_type = (__u16)ctx->type,
       .reason = kRefusedSocketType,
-      .socket_type = ctx->type,
       // Programs that try MPTCP or SCTP first fall back on this one.
       .error = kProtocolNotSupported,
   };
@@ -31,8 +30,7 @@ int sock_create(struct bpf_sock* ctx) {
   return kRefuse;
 }
 
-// --- connect()
-// -------------------------------------------------------------------------------------
+// --- connect() -----------------------------------------------------------------------------------
 
 static __always_inline int refuse(const struct SessionConfig* config, struct Refusal* refusal,
                                   __u8 reason, __s32 error) {
@@ -61,14 +59,13 @@ static __always_inline void remember_caller(struct SocketState* state) {
 }
 
 // Keeps where the socket was going. 0 when there is no memory for it.
-static __always_inline int remember(struct bpf_sock* sk, const struct Refusal* to, __u8 kind,
-                                    __u8 wire_v4) {
+static __always_inline int remember(struct bpf_sock* sk, const struct Refusal* to, __u8 kind) {
   struct SocketState* state = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
   if (!state) return 0;
+  if (state->handed_over) close_flow(state);  // Disconnected, and connected again.
   copy_v6(state->original, (const __u32*)to->destination);
   state->original_port = to->port;
   state->kind = kind;
-  state->wire_v4 = wire_v4;
   remember_caller(state);
   return 1;
 }
@@ -83,7 +80,7 @@ static __always_inline void forget(struct bpf_sock* sk) {
 // destination.
 static __always_inline int judge_connect(const struct SessionConfig* config,
                                          struct bpf_sock_addr* ctx, enum Route route,
-                                         struct Refusal* to, __u8 wire_v4) {
+                                         struct Refusal* to) {
   if (route == kRouteListener || route == kRouteNoFamily) {
     return refuse_route(config, to, route);
   }
@@ -100,15 +97,14 @@ static __always_inline int judge_connect(const struct SessionConfig* config,
   // connect() of a UDP socket sends nothing: resolvers and address probes use it to learn a source
   // address. The datagrams are what is refused, by sendmsg and egress.
   if (route == kRouteOtherUdp) kind = kSocketRefusedUdp;
-  if (!remember(ctx->sk, to, kind, wire_v4))
-    return refuse(config, to, kRefusedFlowTable, kOutOfMemory);
+  if (!remember(ctx->sk, to, kind)) return refuse(config, to, kRefusedFlowTable, kOutOfMemory);
   return kProceed;
 }
 
 static __always_inline int entry_refused(const struct SessionConfig* config,
                                          struct bpf_sock_addr* ctx, struct Refusal* to) {
-  to->protocol = (__u8)ctx->protocol;
-  to->socket_type = ctx->type;
+  to->protocol = (__u16)ctx->protocol;
+  to->socket_type = (__u16)ctx->type;
   if (config->netns_cookie == 0 || bpf_get_netns_cookie(ctx) != config->netns_cookie) {
     refuse(config, to, kRefusedNamespace, kNotPermitted);
     return 1;
@@ -139,7 +135,7 @@ int connect4(struct bpf_sock_addr* ctx) {
     forget(ctx->sk);
     return kProceed;
   }
-  if (judge_connect(config, ctx, route, &to, 1) == kRefuse) return kRefuse;
+  if (judge_connect(config, ctx, route, &to) == kRefuse) return kRefuse;
   if (route == kRouteOtherUdp) return kProceed;
   const struct Listener4* listener = &config->listeners4[pick_listener(config->listener_count4)];
   ctx->user_ip4 = listener->address;
@@ -163,7 +159,7 @@ int connect6(struct bpf_sock_addr* ctx) {
     forget(ctx->sk);
     return kProceed;
   }
-  if (judge_connect(config, ctx, route, &to, mapped) == kRefuse) return kRefuse;
+  if (judge_connect(config, ctx, route, &to) == kRefuse) return kRefuse;
   if (route == kRouteOtherUdp) return kProceed;
   if (mapped) {
     const struct Listener4* listener = &config->listeners4[pick_listener(config->listener_count4)];
@@ -182,8 +178,7 @@ int connect6(struct bpf_sock_addr* ctx) {
   return kProceed;
 }
 
-// --- sendto(), sendmsg(), sendmmsg() with an address
-// --------------------------------------------------
+// --- sendto(), sendmsg(), sendmmsg() with an address ---------------------------------------------
 
 // send() on an IPv6 socket that was connected to a mapped resolver comes by sendmsg4 with the
 // address that connect6 wrote. Anybody else who names the listener is refused.
@@ -195,17 +190,17 @@ static __always_inline int is_rewritten_query(struct bpf_sock_addr* ctx, __u16 p
 }
 
 static __always_inline int judge_send(const struct SessionConfig* config, struct bpf_sock_addr* ctx,
-                                      enum Route route, struct Refusal* to, __u8 wire_v4) {
+                                      enum Route route, struct Refusal* to) {
   if (route != kRouteDnsUdp) return refuse_route(config, to, route);
   struct SocketState* state = bpf_sk_storage_get(&sockets, ctx->sk, 0, 0);
   const struct Caller caller = current_caller();
   // The common case, the next query of the same socket to the same resolver, needs no more.
   if (state && state->kind == kSocketDns && state->thread_id == caller.thread_id &&
-      state->wire_v4 == wire_v4 && state->original_port == to->port &&
+      state->original_port == to->port &&
       same6((const __u32*)state->original, (const __u32*)to->destination)) {
     return kProceed;
   }
-  if (!remember(ctx->sk, to, kSocketDns, wire_v4)) {
+  if (!remember(ctx->sk, to, kSocketDns)) {
     return refuse(config, to, kRefusedFlowTable, kOutOfMemory);
   }
   return kProceed;
@@ -225,7 +220,7 @@ int sendmsg4(struct bpf_sock_addr* ctx) {
       is_rewritten_query(ctx, to.port, to.port)) {
     return kProceed;
   }
-  if (judge_send(config, ctx, route, &to, 1) == kRefuse) return kRefuse;
+  if (judge_send(config, ctx, route, &to) == kRefuse) return kRefuse;
   const struct Listener4* listener = &config->listeners4[pick_listener(config->listener_count4)];
   ctx->user_ip4 = listener->address;
   ctx->user_port = bpf_htons(listener->dns_udp_port);
@@ -247,7 +242,7 @@ int sendmsg6(struct bpf_sock_addr* ctx) {
   }
   enum Route route = route6(config, address, to.port, kProtocolUdp);
   if (route == kRouteLocal) return kProceed;
-  if (judge_send(config, ctx, route, &to, 0) == kRefuse) return kRefuse;
+  if (judge_send(config, ctx, route, &to) == kRefuse) return kRefuse;
   const struct Listener6* listener = &config->listeners6[pick_listener(config->listener_count6)];
   ctx->user_ip6[0] = listener->address[0];
   ctx->user_ip6[1] = listener->address[1];
@@ -257,8 +252,7 @@ int sendmsg6(struct bpf_sock_addr* ctx) {
   return kProceed;
 }
 
-// --- What the caller sees: recvmsg and getpeername
-// ----------------------------------------------------
+// --- What the caller sees: recvmsg and getpeername -----------------------------------------------
 
 static __always_inline void restore4(struct bpf_sock_addr* ctx) {
   const struct SessionConfig* config = session();

@@ -1,94 +1,91 @@
-// The hand-over of a connection to the acceptor: sockops writes where it was going under the source
-// address and port that the acceptor will see.
+// The hand-over to the acceptor: as the SYN leaves, where it was going is written under the
+// addresses and ports that the acceptor will see. The SYN rather than a sockops callback: egress
+// runs for it anyway, while sockops programs are called seven to fourteen times a connection.
 #pragma once
 
 #include "proxy/bpf/redirect_maps.bpf.h"
+#include "proxy/bpf/redirect_packet.bpf.h"
 #include "proxy/bpf/redirect_report.bpf.h"
 
-// -----------------------------------------------------------------
-
 static __always_inline void flow_key(struct FlowKey* key, const struct SessionConfig* config,
-                                     struct bpf_sock_ops* ctx, __u8 wire_v4) {
+                                     const struct Packet* packet) {
   key->netns_cookie = config->netns_cookie;
-  key->source_port = ctx->local_port;
-  // Read apart and kept apart: merged, they become an access by a computed offset, which the
-  // verifier refuses.
-  __u32 v4 = ctx->local_ip4;
-  barrier_var(v4);
-  const __u32 v6[4] = {ctx->local_ip6[0], ctx->local_ip6[1], ctx->local_ip6[2], ctx->local_ip6[3]};
-  if (wire_v4) {
-    map_v4(key->source, v4);
-  } else {
-    copy_v6(key->source, v6);
-  }
+  copy_v6(key->source, packet->source);
+  copy_v6(key->listener, packet->destination);
+  key->source_port = bpf_ntohs(packet->source_port);
+  key->listener_port = bpf_ntohs(packet->destination_port);
 }
 
-static __noinline int report_lost_flow(const struct SessionConfig* config,
-                                       const struct SocketState* state, __u32 counter) {
+static __always_inline void fill_flow(struct FlowValue* value, const struct SocketState* state) {
+  copy_v6(value->original, (const __u32*)state->original);
+  value->original_port = state->original_port;
+  value->process_id = state->process_id;
+  value->thread_id = state->thread_id;
+  value->user_id = state->user_id;
+  value->cgroup_id = state->cgroup_id;
+  value->connected_at = bpf_ktime_get_ns();
+  __builtin_memcpy(value->comm, state->comm, sizeof value->comm);
+}
+
+static __noinline int hold_back(const struct SessionConfig* config, const struct SocketState* state,
+                                __u32 counter) {
   struct Refusal refusal = {
       .port = state->original_port,
       .protocol = kProtocolTcp,
-      .reason = kRefusedFlowTable,
       .socket_type = kStream,
+      .reason = kRefusedFlowTable,
   };
   copy_v6(refusal.destination, (const __u32*)state->original);
   count(counter);
-  return report_socket(config, &refusal, state);
+  report_socket(config, &refusal, state);
+  return kRefuse;
 }
 
-// The source port is known and the SYN not yet sent, also with Fast Open. A record that an older
-// connection of the same port left behind is kept while its acceptor may still come for it: then
-// this connection has none and is refused, rather than one taken for the other.
-static __always_inline void hand_over(struct bpf_sock_ops* ctx, const struct SessionConfig* config,
-                                      const struct SocketState* state) {
+// A SYN that finds no room does not leave: TCP sends it again, and connect() waits. The record of
+// an older connection with the same addresses and ports is kept while its acceptor may still come
+// for it, so no connection is taken for another.
+static __noinline int hand_over(struct __sk_buff* skb, const struct SessionConfig* config,
+                                const struct Packet* packet, struct SocketState* state) {
   const __u64 longest_backlog = 60ULL * 1000 * 1000 * 1000;
-  struct FlowKey key = {};
   struct FlowValue value = {};
-  flow_key(&key, config, ctx, state->wire_v4);
   fill_flow(&value, state);
-  bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
-  if (bpf_map_update_elem(&flows, &key, &value, BPF_NOEXIST) == 0) return;
-  const struct FlowValue* older = bpf_map_lookup_elem(&flows, &key);
-  if (!older) {
-    report_lost_flow(config, state, kFlowTableFull);
-  } else if (older->closed_at && value.connected_at - older->closed_at > longest_backlog) {
-    bpf_map_update_elem(&flows, &key, &value, BPF_ANY);
-  } else {
-    report_lost_flow(config, state, kFlowKeyTaken);
+  value.socket_cookie = bpf_get_socket_cookie(skb);
+  flow_key(&state->flow, config, packet);
+  if (bpf_map_update_elem(&flows, &state->flow, &value, BPF_NOEXIST) == 0) {
+    state->handed_over = 1;
+    return kProceed;
   }
+  const struct FlowValue* older = bpf_map_lookup_elem(&flows, &state->flow);
+  if (older && older->socket_cookie == value.socket_cookie) return kProceed;
+  state->handed_over = 0;
+  if (!older) return hold_back(config, state, kFlowTableFull);
+  if (!older->closed_at || value.connected_at - older->closed_at < longest_backlog) {
+    return hold_back(config, state, kFlowKeyTaken);
+  }
+  if (bpf_map_update_elem(&flows, &state->flow, &value, BPF_ANY)) {
+    return hold_back(config, state, kFlowTableFull);
+  }
+  state->handed_over = 1;
+  return kProceed;
 }
 
-// A connection that was never established leaves nothing behind. One that was may still wait in the
-// listener's queue, with data in it: its record is marked, and swept when nobody came for it.
-static __always_inline void close_flow(struct bpf_sock_ops* ctx, const struct SessionConfig* config,
-                                       const struct SocketState* state, __u32 old_state) {
-  struct FlowKey key = {};
-  flow_key(&key, config, ctx, state->wire_v4);
-  if (old_state == kTcpSynSent) {
-    bpf_map_delete_elem(&flows, &key);
-    return;
-  }
-  struct FlowValue* value = bpf_map_lookup_elem(&flows, &key);
+// The client is done with a connection that may still wait in the listener's queue, with data in
+// it: its record is marked, and swept when nobody came for it.
+static __always_inline void close_flow(struct SocketState* state) {
+  struct FlowValue* value = bpf_map_lookup_elem(&flows, &state->flow);
   if (value && !value->closed_at) value->closed_at = bpf_ktime_get_ns();
+  state->handed_over = 0;
 }
 
-SEC("sockops")
-int on_tcp_event(struct bpf_sock_ops* ctx) {
-  const __u32 op = ctx->op;
-  const __u32 old_state = ctx->args[0];
-  const __u32 new_state = ctx->args[1];
-  ctx->reply =
-      (__u32)-1;  // No opinion on windows, timeouts and ECN. It shares memory with the arguments.
-  if (op != BPF_SOCK_OPS_TCP_CONNECT_CB && op != BPF_SOCK_OPS_STATE_CB) return 1;
-  if (op == BPF_SOCK_OPS_STATE_CB && new_state != kTcpClose) return 1;
-  struct bpf_sock* sk = ctx->sk;
-  if (!sk) return 1;
-  struct SocketState* state = bpf_sk_storage_get(&sockets, sk, 0, 0);
-  if (!state || state->kind != kSocketTcp) return 1;
-  if (op == BPF_SOCK_OPS_TCP_CONNECT_CB) {
-    hand_over(ctx, session(), state);
+// A connection that was never established, or was reset, leaves nothing behind.
+SEC("cgroup/sock_release")
+int sock_release(struct bpf_sock* ctx) {
+  struct SocketState* state = bpf_sk_storage_get(&sockets, ctx, 0, 0);
+  if (!state || !state->handed_over) return kProceed;
+  if (ctx->state == kTcpSynSent || ctx->state == kTcpClose) {
+    bpf_map_delete_elem(&flows, &state->flow);
   } else {
-    close_flow(ctx, session(), state, old_state);
+    close_flow(state);
   }
-  return 1;
+  return kProceed;
 }

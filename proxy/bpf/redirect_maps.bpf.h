@@ -9,12 +9,12 @@
 #include "proxy/bpf/flow_abi.h"
 // clang-format on
 
-enum { kInet = 2, kInet6 = 10 };                               // AF_INET, AF_INET6
-enum { kStream = 1, kDatagram = 2 };                           // SOCK_STREAM, SOCK_DGRAM
-enum { kProtocolTcp = 6, kProtocolUdp = 17 };                  // IPPROTO_TCP, IPPROTO_UDP
-enum { kEtherIp4 = 0x0800, kEtherIp6 = 0x86dd };               // ETH_P_IP, ETH_P_IPV6
-enum { kTcpEstablished = 1, kTcpSynSent = 2, kTcpClose = 7 };  // enum tcp_state of the kernel
-enum {                                                         // errno
+enum { kInet = 2, kInet6 = 10 };                  // AF_INET, AF_INET6
+enum { kStream = 1, kDatagram = 2 };              // SOCK_STREAM, SOCK_DGRAM
+enum { kProtocolTcp = 6, kProtocolUdp = 17 };     // IPPROTO_TCP, IPPROTO_UDP
+enum { kEtherIp4 = 0x0800, kEtherIp6 = 0x86dd };  // ETH_P_IP, ETH_P_IPV6
+enum { kTcpSynSent = 2, kTcpClose = 7 };          // States of struct bpf_sock.
+enum {                                            // errno
   kNotPermitted = 1,
   kOutOfMemory = 12,
   kProtocolNotSupported = 93,
@@ -163,16 +163,4 @@ static __always_inline void copy_v6(__u8 out[16], const __u32 words[4]) {
 
 static __always_inline int is_mapped(const __u32 words[4]) {
   return words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0x0000ffff);
-}
-
-// What acceptor and DNS service learn of a socket.
-static __always_inline void fill_flow(struct FlowValue* value, const struct SocketState* state) {
-  copy_v6(value->original, (const __u32*)state->original);
-  value->original_port = state->original_port;
-  value->process_id = state->process_id;
-  value->thread_id = state->thread_id;
-  value->user_id = state->user_id;
-  value->cgroup_id = state->cgroup_id;
-  value->connected_at = bpf_ktime_get_ns();
-  __builtin_memcpy(value->comm, state->comm, sizeof value->comm);
 }

@@ -9,9 +9,9 @@ struct Refusal {
   __u8 destination[16];
   __u64 tag;
   __u16 port;
-  __u8 protocol;
+  __u16 protocol;
+  __u16 socket_type;
   __u8 reason;
-  __u32 socket_type;
   __s32 error;
 };
 

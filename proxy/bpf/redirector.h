@@ -2,9 +2,9 @@
 // listeners, hands the original destination and the process to the acceptor, and answers static
 // denials inside connect().
 //
-//   auto redirector = Redirector::create(options);             // Once per daemon: 5 ms.
-//   auto links = (*redirector)->attach(session_redirect);      // Per session: before its first
-//   process. auto flow = (*redirector)->take_flow(cookie, peer);        // Per accepted connection.
+//   auto redirector = Redirector::create(options);         // Once per daemon, tens of ms.
+//   auto links = (*redirector)->attach(session_redirect);  // Before the session's first process.
+//   auto flow = (*redirector)->take_flow(cookie, peer, listener);  // Per accepted connection.
 //   if (!flow) -> refuse the connection: it did not come by the redirect.
 //
 // What it closes: raw, ICMP, UDP-Lite, SCTP, DCCP and MPTCP sockets of IPv4 and IPv6
@@ -103,8 +103,10 @@ class SessionLinks {
 };
 
 struct RedirectStatistics {
-  std::uint64_t flow_table_full = 0;     // Connections that lost their destination: no room,
-  std::uint64_t flow_key_taken = 0;      // or an older one of the same port was not accepted yet.
+  // SYNs held back for TCP to repeat: no room for a destination, or an older connection with the
+  // same addresses and ports was not accepted yet.
+  std::uint64_t flow_table_full = 0;
+  std::uint64_t flow_key_taken = 0;
   std::uint64_t refusals_uncounted = 0;  // Refusals that found no room and are in no report.
   std::uint64_t flows_waiting = 0;       // Destinations that no acceptor has taken.
 };
@@ -128,12 +130,15 @@ class Redirector {
   // Attaches to the session's cgroup, in which no process should be yet.
   Result<SessionLinks> attach(const SessionRedirect& session);
 
-  // The record of a connection just accepted from `peer` in that namespace; it is taken out. Empty
-  // for one that did not come by the redirect, or whose record found no room: refuse it.
-  std::optional<FlowRecord> take_flow(std::uint64_t netns_cookie, const Endpoint& peer);
+  // The record of a connection that `listener` (its own address and port) just accepted from `peer`
+  // in that namespace; it is taken out. Empty for one that did not come by the redirect: refuse it.
+  std::optional<FlowRecord> take_flow(std::uint64_t netns_cookie, const Endpoint& peer,
+                                      const Endpoint& listener);
 
-  // Who sent the DNS query that came from `peer`, and to which resolver. Empty when unknown.
-  std::optional<FlowRecord> find_query(std::uint64_t netns_cookie, const Endpoint& peer) const;
+  // Who sent the DNS query that came from `peer` to `listener`, and which resolver it was for.
+  // Empty when unknown.
+  std::optional<FlowRecord> find_query(std::uint64_t netns_cookie, const Endpoint& peer,
+                                       const Endpoint& listener) const;
 
   // Reports every refusal counted so far before it returns (the callback runs on this thread). For
   // tests and for the end of a session.

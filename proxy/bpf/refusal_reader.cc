@@ -169,7 +169,7 @@ void RefusalReader::report(const abi::RefusalKey& key, const abi::RefusalCount& 
     refusal.destination = Endpoint{IpAddress::from_network(key.destination, 16), key.port};
   }
   refusal.protocol = key.protocol;
-  refusal.socket_type = static_cast<int>(key.socket_type);
+  refusal.socket_type = key.socket_type;
   refusal.error = key.error;
   refusal.pid = static_cast<pid_t>(key.process_id);
   refusal.tid = static_cast<pid_t>(value.thread_id);

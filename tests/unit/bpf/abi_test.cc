@@ -72,17 +72,20 @@ TEST_F(Abi, SessionConfigAgrees) {
 }
 
 TEST_F(Abi, FlowsAgree) {
-  EXPECT_STRUCT(FlowKey, 4);
+  EXPECT_STRUCT(FlowKey, 6);
   EXPECT_MEMBER(FlowKey, netns_cookie);
   EXPECT_MEMBER(FlowKey, source);
+  EXPECT_MEMBER(FlowKey, listener);
   EXPECT_MEMBER(FlowKey, source_port);
-  EXPECT_STRUCT(FlowValue, 10);
+  EXPECT_MEMBER(FlowKey, listener_port);
+  EXPECT_STRUCT(FlowValue, 11);
   EXPECT_MEMBER(FlowValue, original);
   EXPECT_MEMBER(FlowValue, original_port);
   EXPECT_MEMBER(FlowValue, process_id);
   EXPECT_MEMBER(FlowValue, thread_id);
   EXPECT_MEMBER(FlowValue, user_id);
   EXPECT_MEMBER(FlowValue, cgroup_id);
+  EXPECT_MEMBER(FlowValue, socket_cookie);
   EXPECT_MEMBER(FlowValue, connected_at);
   EXPECT_MEMBER(FlowValue, closed_at);
   EXPECT_MEMBER(FlowValue, comm);
@@ -103,7 +106,7 @@ TEST_F(Abi, DenialsAgree) {
 }
 
 TEST_F(Abi, RefusalsAgree) {
-  EXPECT_STRUCT(RefusalKey, 9);
+  EXPECT_STRUCT(RefusalKey, 10);
   EXPECT_MEMBER(RefusalKey, netns_cookie);
   EXPECT_MEMBER(RefusalKey, tag);
   EXPECT_MEMBER(RefusalKey, destination);

@@ -90,7 +90,7 @@ std::string run_tcp_client(const TcpClient& client) {
   const auto* address = reinterpret_cast<const sockaddr*>(&storage);
   const int family = family_of(client.to, client.mapped);
   const int flags = client.non_blocking ? SOCK_NONBLOCK : 0;
-  UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
+  UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | flags, client.protocol));
   if (!fd) return errno_text(errno);
   if (prepare(fd.get(), client, family) != 0) return errno_text(errno);
   if (const int error = connect_once(fd.get(), client, address, length); error != 0)

@@ -17,6 +17,7 @@ struct TcpClient {
   bool bind_first = false;         // To an ephemeral port of the wildcard address.
   bool reuse_port = false;
   bool connect_twice = false;  // AF_UNSPEC between two connects.
+  int protocol = 0;            // IPPROTO_MPTCP
   std::string payload = "x";   // Sent after connecting.
 };
 // Connects, compares, sends the payload and closes. Says the address that getpeername() tells.

@@ -30,6 +30,7 @@ INSTANTIATE_TEST_SUITE_P(Dns, DnsRedirect, ::testing::Values(Variant::kBpf, Vari
 
 struct Query {
   Endpoint peer;
+  Endpoint service;
   std::string bytes;
 };
 
@@ -50,7 +51,9 @@ std::string serve(const SessionFixture& session, Child child,
       auto* address = reinterpret_cast<sockaddr*>(&from);
       const ssize_t got = ::recvfrom(ready.fd, buffer, sizeof buffer, 0, address, &length);
       if (got < 0) continue;
+      const ListenerSockets& listener = session.listener(ready.fd == v4);
       const Query query{*Endpoint::from_sockaddr(address, length),
+                        {listener.address, listener.dns_udp_port},
                         std::string(buffer, static_cast<std::size_t>(got))};
       const std::string reply = answer(query);
       if (!reply.empty()) ::sendto(ready.fd, reply.data(), reply.size(), 0, address, length);
@@ -113,8 +116,7 @@ TEST_P(DnsRedirect, ConnectedSocketsNameTheResolver) {
   }
 }
 
-// --- glibc
-// ---------------------------------------------------------------------------------------------
+// --- glibc ---------------------------------------------------------------------------------------
 
 // Answers A and AAAA questions as RFC 1035 has it: the question comes back, with one record that
 // points at its name.
@@ -189,8 +191,7 @@ TEST_P(DnsRedirect, GlibcResolves) {
   }
 }
 
-// --- Attribution
-// ------------------------------------------------------------------------------------
+// --- Attribution ---------------------------------------------------------------------------------
 
 using DnsBpf = BpfOnly;
 
@@ -207,7 +208,7 @@ TEST_F(DnsBpf, KnowsResolverAndProcess) {
     int queries = 0;
     serve(*session, std::move(child), [&](const Query& query) {
       ++queries;
-      const auto record = redirector_->find_query(session->cookie(), query.peer);
+      const auto record = redirector_->find_query(session->cookie(), query.peer, query.service);
       EXPECT_TRUE(record);
       if (record) {
         EXPECT_EQ(record->original, each.datagram.to);

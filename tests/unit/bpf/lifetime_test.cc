@@ -27,8 +27,7 @@ const Endpoint kSite6 = *Endpoint::parse("[2606:2800:220:1::1]:443");
 
 using Lifetime = BpfOnly;
 
-// --- Records
-// --------------------------------------------------------------------------------------------
+// --- Records -------------------------------------------------------------------------------------
 
 TEST_F(Lifetime, AcceptedConnectionsLeaveNoRecord) {
   auto session = make_session();
@@ -86,45 +85,82 @@ TEST_F(Lifetime, ClosedConnectionsThatNobodyAcceptsAreSwept) {
   EXPECT_EQ(redirector_->statistics().flows_waiting, 0u);
 }
 
+// Connects to each destination from the same source port, resetting the one before.
+int connect_from_one_port(std::initializer_list<const char*> destinations) {
+  sockaddr_in from{};
+  from.sin_family = AF_INET;
+  from.sin_port = htons(45000);
+  for (const char* to : destinations) {
+    sockaddr_storage storage;
+    const socklen_t length = Endpoint::parse(to)->to_sockaddr(storage);
+    UniqueFd fd(::socket(AF_INET, SOCK_STREAM, 0));
+    const int one = 1;
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    const linger reset{1, 0};  // RST on close: the port is free again at once.
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&from), sizeof from) != 0 ||
+        ::connect(fd.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0) {
+      say(errno_text(errno));
+      return 1;
+    }
+  }
+  say("connected");
+  return 0;
+}
+
 // A source port that is used again before the acceptor came for its first connection: the second
-// connection is refused, never taken for the first.
+// SYN is held back until it did, and neither is taken for the other.
 TEST_F(Lifetime, RecordsAreNotTakenForEachOther) {
   auto session = make_session();
-  const std::string said = session->run([] {
-    sockaddr_storage storage;
+  Child client = session->start([] { return connect_from_one_port({"1.1.1.1:80", "2.2.2.2:80"}); });
+  const int listening = session->listener(true).tcp.get();
+  while (redirector_->statistics().flow_key_taken == 0) {
+    ASSERT_FALSE(wait_readable(client.output_fd(), 1)) << client.finish();
+  }
+  for (const char* to : {"1.1.1.1:80", "2.2.2.2:80"}) {
+    auto accepted = accept_next(*session, listening, 5000);
+    ASSERT_TRUE(accepted && accepted->origin) << to;
+    EXPECT_EQ(accepted->origin->original, Endpoint::parse(to));
+  }
+  EXPECT_EQ(client.finish(), "connected");
+  bool told = false;
+  for (const KernelRefusal& refusal : take_refusals())
+    told = told || refusal.kind == RefusalKind::kFlowTable;
+  EXPECT_TRUE(told);
+}
+
+// The same source address and port towards two listeners are two connections.
+TEST_F(Lifetime, RecordsOfDifferentListenersDoNotMeet) {
+  auto session = make_session();
+  EXPECT_EQ(session->run([] {
     sockaddr_in from{};
     from.sin_family = AF_INET;
-    from.sin_port = htons(45000);
-    for (const char* to : {"1.1.1.1:80", "2.2.2.2:80"}) {
+    from.sin_port = htons(45001);
+    UniqueFd fds[2];
+    int next = 0;
+    for (const char* to : {"1.1.1.1:80", "9.9.9.9:53"}) {
+      sockaddr_storage storage;
       const socklen_t length = Endpoint::parse(to)->to_sockaddr(storage);
-      UniqueFd fd(::socket(AF_INET, SOCK_STREAM, 0));
+      UniqueFd& fd = fds[next++];
+      fd.reset(::socket(AF_INET, SOCK_STREAM, 0));
       const int one = 1;
       ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-      const linger reset{1, 0};  // RST on close: the port is free again at once.
-      ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
       if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&from), sizeof from) != 0 ||
           ::connect(fd.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0) {
         say(errno_text(errno));
         return 1;
       }
-      if (::write(fd.get(), to, std::strlen(to)) < 0) return 1;
     }
-    say("two");
+    say("both");
     return 0;
-  });
-  ASSERT_EQ(said, "two");
-  const int listening = session->listener(true).tcp.get();
-  auto first = accept_next(*session, listening);
-  auto second = accept_next(*session, listening);
-  ASSERT_TRUE(first && second);
-  ASSERT_EQ(first->peer, second->peer);
-  ASSERT_TRUE(first->origin);
-  EXPECT_EQ(first->origin->original, Endpoint::parse("1.1.1.1:80"));
-  EXPECT_FALSE(second->origin);
-  bool told = false;
-  for (const KernelRefusal& refusal : take_refusals())
-    told = told || refusal.kind == RefusalKind::kFlowTable;
-  EXPECT_TRUE(told);
+  }),
+            "both");
+  auto web = accept_next(*session, session->listener(true).tcp.get());
+  auto dns = accept_next(*session, session->listener(true).dns_tcp.get());
+  ASSERT_TRUE(web && web->origin && dns && dns->origin);
+  EXPECT_EQ(web->peer, dns->peer);
+  EXPECT_EQ(web->origin->original, Endpoint::parse("1.1.1.1:80"));
+  EXPECT_EQ(dns->origin->original, Endpoint::parse("9.9.9.9:53"));
 }
 
 TEST_F(Lifetime, ManySessionsComeAndGo) {
@@ -147,8 +183,7 @@ TEST_F(Lifetime, ManySessionsComeAndGo) {
   }
 }
 
-// --- Without the programs, without the daemon
-// -----------------------------------------------------------
+// --- Without the programs, without the daemon ----------------------------------------------------
 
 // A pair of devices between the session and the test, with no address and no route: whatever leaves
 // the session by another way than `lo` is seen by the capture.
@@ -295,8 +330,7 @@ TEST_F(Lifetime, AKilledDaemonLeavesTheSessionRefused) {
   EXPECT_EQ(capture.packets(), 0);
 }
 
-// --- Elsewhere
-// --------------------------------------------------------------------------------------
+// --- Elsewhere -----------------------------------------------------------------------------------
 
 TEST_F(Lifetime, ProcessIdsAreThoseOfTheDaemonsNamespace) {
   // A daemon in a container: its own PID namespace, with the test's session code as PID 1's child.

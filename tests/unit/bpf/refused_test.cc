@@ -1,4 +1,5 @@
 // What is closed: other transports, datagrams that are not DNS, and how refusals are told.
+#include "proxy/bpf/nft_refusal_log.h"
 #include "tests/unit/bpf/clients.h"
 #include "tests/unit/bpf/variants.h"
 
@@ -146,8 +147,51 @@ TEST(RefusedByNft, UdpLiteLeadsNowhere) {
   EXPECT_TRUE(said == "errno EPERM" || said == "errno EPROTONOSUPPORT") << said;
 }
 
-// --- What user space hears
-// -------------------------------------------------------------------------------
+TEST(RefusedByNft, MptcpIsRedirectedAsTcp) {
+  AGENTSH_REQUIRE_ROOT();
+  auto session = NftSession::make();
+  ASSERT_TRUE(session) << session.error().what;
+  const TcpClient client{.to = *Endpoint::parse("93.184.216.34:443"), .protocol = kMptcp};
+  const std::string said = say_in(**session, client);
+  if (said == "errno EPROTONOSUPPORT") return;  // A kernel without it.
+  EXPECT_EQ(said, "ok 93.184.216.34:443");
+  auto accepted = accept_next(**session, (*session)->listener(true).tcp.get());
+  ASSERT_TRUE(accepted && accepted->origin);
+  EXPECT_EQ(accepted->origin->original, client.to);
+}
+
+TEST(RefusedByNft, RejectionsAreTold) {
+  AGENTSH_REQUIRE_ROOT();
+  auto session = NftSession::make({.log_group = 5});
+  ASSERT_TRUE(session) << session.error().what;
+  const ListenerSockets& listener = (*session)->listener(true);
+  const Endpoint direct{listener.address, listener.tcp_port};
+  const Endpoint quic = *Endpoint::parse("1.2.3.4:443");
+  const Endpoint quic6 = *Endpoint::parse("[2001:db8::1]:443");
+  (*session)->run([&] {
+    for (int i = 0; i < 3; ++i) send_datagram({.to = quic});
+    send_datagram({.to = quic6, .connected = true});
+    run_tcp_client({.to = direct});
+    run_tcp_client({.to = quic});
+    return 0;
+  });
+  NftRefusalLog log(UniqueFd(::dup((*session)->log_socket())), {listener.address});
+  std::vector<KernelRefusal> told;
+  ASSERT_TRUE(log.read([&](const KernelRefusal& refusal) { told.push_back(refusal); }));
+  ASSERT_EQ(told.size(), 3u);
+  EXPECT_EQ(told[0].destination, quic);
+  EXPECT_EQ(told[0].kind, RefusalKind::kUdp);
+  EXPECT_EQ(told[0].count, 3u);
+  EXPECT_EQ(told[0].uid, 65534u);
+  EXPECT_EQ(told[0].error, EPERM);
+  EXPECT_EQ(told[1].destination, quic6);
+  EXPECT_EQ(told[2].destination, direct);
+  EXPECT_EQ(told[2].kind, RefusalKind::kListener);
+  EXPECT_EQ(told[2].error, ECONNREFUSED);
+  EXPECT_EQ(log.overflows(), 0u);
+}
+
+// --- What user space hears -----------------------------------------------------------------------
 
 using Refusals = BpfOnly;
 
@@ -201,7 +245,7 @@ TEST_F(Refusals, OfSocketsNameTheType) {
   ASSERT_EQ(refusals.size(), 1u);
   EXPECT_EQ(refusals.front().kind, RefusalKind::kSocketType);
   EXPECT_FALSE(refusals.front().destination);
-  EXPECT_EQ(refusals.front().protocol, kMptcp & 0xff);
+  EXPECT_EQ(refusals.front().protocol, kMptcp);
   EXPECT_EQ(refusals.front().socket_type, SOCK_STREAM);
 }
 

@@ -101,6 +101,15 @@ int hold(const HolderPlan& plan, int channel) {
     if (!opened) return 1;
     diagnosis = std::move(*opened);
     descriptors.push_back(diagnosis.get());
+    if (plan.log_group) {
+      auto listening = open_refusal_log(*plan.log_group);
+      if (!listening) {
+        say(listening.error().what);
+        return 1;
+      }
+      log = std::move(*listening);
+      descriptors.push_back(log.get());
+    }
   }
   if (!send_with_fds(channel, "ready", descriptors)) return 1;
   // Stays until the test kills it.
@@ -292,8 +301,8 @@ Child BpfSession::start_outside_namespace(const std::function<int()>& body) cons
   });
 }
 
-std::optional<FlowRecord> BpfSession::origin(int, const Endpoint& peer) {
-  return redirector_->take_flow(cookie_, peer);
+std::optional<FlowRecord> BpfSession::origin(int, const Endpoint& peer, const Endpoint& local) {
+  return redirector_->take_flow(cookie_, peer, local);
 }
 
 Result<std::unique_ptr<NftSession>> NftSession::make(Options options) {
@@ -301,6 +310,10 @@ Result<std::unique_ptr<NftSession>> NftSession::make(Options options) {
   auto held = start_holder({true, true, {}, options.host_ports, options.log_group});
   if (!held) return std::unexpected(held.error());
   session->holder_.emplace(std::move(held->child));
+  if (options.log_group) {
+    session->log_ = std::move(held->descriptors.back());
+    held->descriptors.pop_back();
+  }
   session->diagnosis_ = std::move(held->descriptors.back());
   held->descriptors.pop_back();
   auto listeners = adopt_listeners(std::move(held->descriptors));
@@ -324,7 +337,7 @@ void NftSession::enter() const {
   drop_capabilities();
 }
 
-std::optional<FlowRecord> NftSession::origin(int accepted, const Endpoint& peer) {
+std::optional<FlowRecord> NftSession::origin(int accepted, const Endpoint& peer, const Endpoint&) {
   auto original = original_destination(accepted);
   if (!original) return {};
   FlowRecord record;
@@ -349,8 +362,12 @@ std::optional<Accepted> accept_next(SessionFixture& session, int listening_fd, i
   if (!fd) return {};
   auto peer = Endpoint::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
   if (!peer) return {};
-  Accepted accepted{std::move(fd), *peer, {}};
-  accepted.origin = session.origin(accepted.fd.get(), accepted.peer);
+  length = sizeof storage;
+  if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) return {};
+  auto local = Endpoint::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
+  if (!local) return {};
+  Accepted accepted{std::move(fd), *peer, *local, {}};
+  accepted.origin = session.origin(accepted.fd.get(), accepted.peer, accepted.local);
   return accepted;
 }
 

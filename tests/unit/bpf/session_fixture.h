@@ -80,7 +80,8 @@ class SessionFixture {
   const std::vector<IpAddress>& own_addresses() const { return own_; }
 
   // Where an accepted connection was going; empty when it has to be refused.
-  virtual std::optional<FlowRecord> origin(int accepted, const Endpoint& peer) = 0;
+  virtual std::optional<FlowRecord> origin(int accepted, const Endpoint& peer,
+                                           const Endpoint& local) = 0;
 
  protected:
   // Called in the child after it left the test's namespaces.
@@ -105,7 +106,8 @@ class BpfSession : public SessionFixture {
     return make(redirector, {});
   }
 
-  std::optional<FlowRecord> origin(int accepted, const Endpoint& peer) override;
+  std::optional<FlowRecord> origin(int accepted, const Endpoint& peer,
+                                   const Endpoint& local) override;
   std::uint64_t cookie() const { return cookie_; }
   SessionLinks& links() { return *links_; }
   void detach() { links_.reset(); }
@@ -132,7 +134,8 @@ class NftSession : public SessionFixture {
   static Result<std::unique_ptr<NftSession>> make(Options options);
   static Result<std::unique_ptr<NftSession>> make() { return make({}); }
 
-  std::optional<FlowRecord> origin(int accepted, const Endpoint& peer) override;
+  std::optional<FlowRecord> origin(int accepted, const Endpoint& peer,
+                                   const Endpoint& local) override;
   int diagnosis() const { return diagnosis_.get(); }
   int log_socket() const { return log_.get(); }
   const Child& holder() const { return *holder_; }
@@ -151,6 +154,7 @@ bool wait_readable(int fd, int milliseconds);
 struct Accepted {
   UniqueFd fd;
   Endpoint peer;
+  Endpoint local;
   std::optional<FlowRecord> origin;
 };
 // The next connection of the session's TCP listener of a family; empty after `milliseconds`.

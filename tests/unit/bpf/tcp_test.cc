@@ -145,7 +145,7 @@ TEST_F(TcpBpf, KnowsTheProcess) {
   EXPECT_EQ(accepted->origin->comm, "bpf_redirect_te");
   EXPECT_NE(accepted->origin->cgroup_id, 0u);
   // Taken means taken.
-  EXPECT_FALSE(session->origin(accepted->fd.get(), accepted->peer));
+  EXPECT_FALSE(session->origin(accepted->fd.get(), accepted->peer, accepted->local));
 }
 
 TEST_F(TcpBpf, ReconnectsOneSocket) {
