@@ -61,6 +61,7 @@ class Builder {
   const TrustOptions& options_;
   const Authority& authority_;
   std::vector<TrustPlace> places_;
+  std::string host_bundle_;        // Without symbolic links; "" if there is none.
   std::vector<Der> certificates_;  // Without duplicates, ours last.
   std::set<std::string> seen_;
   std::vector<Der> additions_;  // Those that the host's store does not have.
@@ -79,6 +80,8 @@ Result<> Builder::read_certificates(const std::optional<std::string>& host_bundl
     Result<std::string> text = read_file(*host_bundle, kMaxStoreFile);
     if (!text) return std::unexpected(text.error());
     add_certificates(*text);
+    std::error_code error;
+    host_bundle_ = fs::canonical(*host_bundle, error);
   }
   const std::size_t from_host = certificates_.size();
   for (const std::string& path : options_.extra) {
@@ -104,8 +107,7 @@ const std::string* Builder::replacement(const fs::path& path) const {
   const std::string real = fs::canonical(path, error).string();
   if (error) return nullptr;
   if (fs::path(real).filename() == "cacerts") return &java_;
-  const std::optional<std::string> host = find_host_bundle(options_.host);
-  if (host && fs::canonical(*host, error).string() == real) return &bundle_;
+  if (real == host_bundle_) return &bundle_;
   for (const TrustPlace& place : places_) {
     if (place.path == real && place.kind == TrustPlaceKind::kBundle) return &bundle_;
   }
@@ -193,7 +195,9 @@ void describe(std::string& text, const fs::path& path) {
                       info.st_mtim.tv_sec, info.st_mtim.tv_nsec, info.st_mode);
 }
 
-// What the generated files depend on. Content is represented by size and modification time.
+// What the generated files depend on, as names, sizes and modification times. A directory stands
+// for its entries: tools that update a store add, replace or rename them, which shows in its own
+// time, and looking at hundreds of entries would cost each new session a millisecond.
 std::string fingerprint(const TrustOptions& options, const Authority& authority,
                         const std::vector<TrustPlace>& places,
                         const std::optional<std::string>& host_bundle) {
@@ -201,17 +205,7 @@ std::string fingerprint(const TrustOptions& options, const Authority& authority,
   std::error_code error;
   if (host_bundle) describe(text, fs::canonical(*host_bundle, error));
   for (const std::string& path : options.extra) describe(text, path);
-  for (const TrustPlace& place : places) {
-    describe(text, place.path);
-    if (place.kind != TrustPlaceKind::kDirectory) continue;
-    std::vector<fs::path> entries;
-    for (fs::directory_iterator entry(place.path, error), end; !error && entry != end;
-         entry.increment(error)) {
-      entries.push_back(entry->path());
-    }
-    std::ranges::sort(entries);
-    for (const fs::path& entry : entries) describe(text, entry);
-  }
+  for (const TrustPlace& place : places) describe(text, place.path);
   return sha256_hex(as_bytes(text)).substr(0, 32);
 }
 
