@@ -4,8 +4,8 @@
 #include "base/file_io.h"
 #include "base/json_writer.h"
 
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -1,0 +1,59 @@
+// The control API's listeners: HTTP/1.1 on a Unix socket with peer credentials, and on TCP with API
+// keys.
+//
+// Nothing inside a session can reach either: sessions have their own network namespace and a view
+// of the filesystem without the socket. As a second wall, a Unix peer that is in a session's PID
+// namespace is refused.
+//
+// Threads: everything on the executor's. Errors in one connection end that connection.
+#pragma once
+
+#include "appliance/api/router.h"
+#include "base/ip.h"
+#include "proxy/net/listener.h"
+#include "proxy/net/task_group.h"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace agentsh::api {
+
+// Decides who a caller is. `request` has the API key; for the Unix socket `caller` holds the peer's
+// ids already.
+using Authenticator = std::function<void(const Request& request, Caller& caller)>;
+
+class Server {
+ public:
+  Server(boost::asio::any_io_executor executor, Router router, Authenticator authenticate);
+
+  // Takes over listening sockets.
+  Result<> serve_unix(UniqueFd listener);
+  Result<> serve_tcp(UniqueFd listener);
+  const Router& router() const { return router_; }
+
+  // Stops accepting and ends the connections.
+  boost::asio::awaitable<void> shutdown();
+
+ private:
+  Result<> serve(UniqueFd listener, bool local);
+  boost::asio::awaitable<void> accept(std::shared_ptr<net::Listener> listener, bool local);
+  boost::asio::awaitable<void> converse(UniqueFd socket, bool local);
+  boost::asio::awaitable<bool> answer_one(Connection& connection, Caller peer);
+
+  boost::asio::any_io_executor executor_;
+  Router router_;
+  Authenticator authenticate_;
+  net::TaskGroup tasks_;
+  std::vector<std::shared_ptr<net::Listener>> listeners_;
+};
+
+// Makes the Unix socket: a stale one (nobody answers) is replaced, a live one is an error that says
+// so.
+Result<UniqueFd> listen_on_unix_socket(const std::string& path, mode_t mode,
+                                       std::optional<gid_t> group);
+
+}  // namespace agentsh::api

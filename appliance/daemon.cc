@@ -1,0 +1,371 @@
+#include "appliance/daemon.h"
+
+#include "appliance/api/server.h"
+#include "appliance/authentication.h"
+#include "appliance/config/paths.h"
+#include "appliance/directory_watch.h"
+#include "appliance/handlers/handlers.h"
+#include "appliance/network/network_service.h"
+#include "appliance/sessions/session_registry.h"
+#include "appliance/sessions/session_trust.h"
+#include "appliance/version.h"
+#include "base/file_io.h"
+#include "base/log.h"
+#include "certs/trust_locations.h"
+#include "proxy/net/listener.h"
+#include "proxy/net/worker.h"
+#include "sandbox/landlock/ruleset.h"
+#include "sandbox/process/cgroup.h"
+#include "sandbox/seccomp/filter.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+#include <grp.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+namespace agentsh {
+namespace {
+
+using boost::asio::as_tuple;
+using boost::asio::awaitable;
+using boost::asio::use_awaitable;
+
+std::string executable_path() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).string();
+}
+
+// Beside this program where it was built, in ../libexec/agentsh where it was installed.
+Result<std::string> find_init_program() {
+  const std::filesystem::path here = std::filesystem::path(executable_path()).parent_path();
+  for (const auto& candidate :
+       {here / "agentsh-init", here.parent_path() / "libexec/agentsh/agentsh-init"}) {
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate.string();
+  }
+  return fail("agentsh-init was not found beside " + executable_path() +
+              ": the installation is incomplete");
+}
+
+std::vector<std::string> policy_directories(const config::ServerConfig& config) {
+  const std::filesystem::path here = std::filesystem::path(executable_path()).parent_path();
+  std::vector<std::string> directories = {config.policies.dir};
+  for (const auto& shipped :
+       {here.parent_path() / "share/agentsh/policies", here.parent_path() / "policies"}) {
+    if (std::filesystem::is_directory(shipped)) directories.push_back(shipped.string());
+  }
+  return directories;
+}
+
+void raise_descriptor_limit() {
+  rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+audit::RecorderOptions recorder_options(const config::ServerConfig& config) {
+  audit::RecorderOptions options;
+  options.directory = config.audit.dir;
+  options.key_file = config.audit.key_file;
+  options.ring_bytes = config.audit.ring_size;
+  options.segment_bytes = static_cast<std::size_t>(config.audit.segment_size_mb) << 20;
+  options.max_segments = static_cast<unsigned>(config.audit.max_segments);
+  options.backpressure = config.audit.backpressure;
+  options.fsync = config.audit.fsync;
+  options.fsync_interval =
+      std::chrono::duration_cast<std::chrono::milliseconds>(config.audit.fsync_interval);
+  options.deny_on_write_error = config.audit.on_write_error == config::WriteError::kDeny;
+  return options;
+}
+
+Redirect::Choice redirect_choice(const config::NetworkSection& network) {
+  switch (network.intercept_mode) {
+    case config::InterceptMode::kAuto:
+      return Redirect::Choice::kAuto;
+    case config::InterceptMode::kEbpf:
+      return Redirect::Choice::kEbpf;
+    case config::InterceptMode::kNftables:
+      return Redirect::Choice::kNftables;
+  }
+  return Redirect::Choice::kAuto;
+}
+
+policy::SigningMode signing_mode(config::SigningMode mode) {
+  switch (mode) {
+    case config::SigningMode::kOff:
+      return policy::SigningMode::kOff;
+    case config::SigningMode::kWarn:
+      return policy::SigningMode::kWarn;
+    case config::SigningMode::kEnforce:
+      return policy::SigningMode::kEnforce;
+  }
+  return policy::SigningMode::kEnforce;
+}
+
+}  // namespace
+
+// In the order of construction; the destructor takes them down the other way round.
+struct Daemon::State {
+  explicit State(config::LoadedConfig loaded)
+      : config(std::move(loaded)),
+        approvals({values().approvals.enabled, values().approvals.timeout}) {}
+
+  const config::ServerConfig& values() const { return config.values; }
+
+  config::LoadedConfig config;
+  const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  bool rootless = false;
+  std::string cgroup_base;
+  boost::asio::io_context loop{1};
+  std::unique_ptr<audit::Recorder> recorder;
+  policy::ApprovalQueue approvals;
+  std::unique_ptr<policy::PolicyStore> policies;
+  std::unique_ptr<SessionTrust> trust;
+  std::unique_ptr<Redirect> redirect;
+  std::unique_ptr<net::Worker> launcher;
+  std::unique_ptr<NetworkService> network;
+  std::unique_ptr<SessionRegistry> sessions;
+  std::unique_ptr<CommandRunner> commands;
+  std::unique_ptr<Authentication> authentication;
+  std::unique_ptr<api::Server> api;
+  std::unique_ptr<DirectoryWatch> policy_watch;
+  int exit_code = 0;
+
+  Result<> open_storage();
+  Result<> open_sandbox();
+  Result<> open_network();
+  Result<> open_api();
+  Result<> listen();
+  std::vector<std::string> own_paths() const;
+  void report() const;
+  void reload();
+
+  static awaitable<void> wait_for_signals(State& state);
+  static awaitable<void> expire_approvals(State& state);
+  static awaitable<void> shut_down(State& state);
+};
+
+Result<> Daemon::State::open_storage() {
+  const auto& paths = values();
+  const std::string socket_directory =
+      std::filesystem::path(paths.server.unix_socket.path).parent_path();
+  if (rootless) {
+    if (auto made = make_private_directory(socket_directory, ::geteuid()); !made) return made;
+  } else if (auto made = make_directories(socket_directory, 0755); !made) {
+    return made;
+  }
+  if (auto made = make_directories(paths.server.state_dir, 0700); !made) return made;
+  auto opened = audit::Recorder::open(recorder_options(paths));
+  if (!opened) return std::unexpected(with_context(opened.error(), "audit log"));
+  recorder = std::move(*opened);
+  policy::PolicyStoreOptions options;
+  options.directories = policy_directories(paths);
+  options.require_trusted_owner = !rootless;
+  options.signing = signing_mode(paths.policies.signing_mode);
+  options.trust_store = paths.policies.trust_store;
+  policies = std::make_unique<policy::PolicyStore>(std::move(options));
+  auto authority =
+      SessionTrust::open({paths.server.state_dir + "/ca", paths.server.state_dir + "/trust",
+                          paths.sandbox.network.upstream_ca_files});
+  if (!authority) return std::unexpected(authority.error());
+  trust = std::move(*authority);
+  return {};
+}
+
+// What the sessions of this host are made of, tried rather than assumed.
+Result<> Daemon::State::open_sandbox() {
+  auto base = sandbox::Cgroup::base_directory();
+  if (base) {
+    cgroup_base = *base;
+    // A daemon that was killed took its inits along; what it left are empty groups, or processes
+    // that hang.
+    for (const std::string& name : sandbox::Cgroup::end_leftovers(cgroup_base)) {
+      log_warning("session", "{}: ended what an earlier daemon left", name);
+      audit::Event event("session_destroyed");
+      event.session_id = name;
+      event.source = "api";
+      event.field("reason", std::string("left by a daemon that ended"));
+      recorder->record(std::move(event));
+    }
+  } else {
+    log_info("session", "no control groups: {}", base.error().what);
+  }
+  launcher = std::make_unique<net::Worker>("agentsh-launch");
+  auto chosen = Redirect::create(redirect_choice(values().sandbox.network),
+                                 rootless ? std::string() : cgroup_base,
+                                 [this](const bpf::KernelRefusal& refusal) {
+                                   if (network) network->record_refusal(refusal);
+                                 });
+  if (!chosen) return std::unexpected(chosen.error());
+  redirect = std::move(*chosen);
+  return {};
+}
+
+Result<> Daemon::State::open_network() {
+  auto service = NetworkService::create(values(), *recorder);
+  if (!service) return std::unexpected(service.error());
+  network = std::move(*service);
+  auto programs = sandbox::build_seccomp_programs();
+  if (!programs) return std::unexpected(programs.error());
+  auto init = find_init_program();
+  if (!init) return std::unexpected(init.error());
+  sessions = std::make_unique<SessionRegistry>(
+      loop.get_executor(),
+      SessionRegistry::Services{values(), *recorder, approvals, *policies, *redirect, *network,
+                                *trust, *launcher, cgroup_base, *init, own_paths(),
+                                std::move(*programs), rootless});
+  CommandRunner::Options options;
+  options.default_timeout = std::chrono::nanoseconds(0);
+  for (const auto& variable : values().sandbox.env_inject) options.inject.push_back(variable);
+  options.recordings = values().server.state_dir + "/recordings";
+  commands = std::make_unique<CommandRunner>(*recorder, std::move(options));
+  return {};
+}
+
+Result<> Daemon::State::open_api() {
+  auto opened = Authentication::create(values(), rootless);
+  if (!opened) return std::unexpected(opened.error());
+  authentication = std::move(*opened);
+  api::Router router;
+  add_session_routes(router, *sessions, *commands, *network);
+  add_event_routes(router, *sessions, *recorder, loop.get_executor());
+  add_policy_routes(router, *sessions, approvals, *policies, *trust, values());
+  add_health_routes(router,
+                    {started, *recorder, *sessions, std::string(to_string(redirect->mechanism()))},
+                    values());
+  api = std::make_unique<api::Server>(loop.get_executor(), std::move(router),
+                                      [this](const api::Request& request, api::Caller& caller) {
+                                        authentication->identify(request, caller);
+                                      });
+  return {};
+}
+
+Result<> Daemon::State::listen() {
+  const auto& server = values().server;
+  if (server.unix_socket.enabled) {
+    std::optional<gid_t> group;
+    if (!server.unix_socket.group.empty()) {
+      const struct group* entry = ::getgrnam(server.unix_socket.group.c_str());
+      if (entry == nullptr)
+        return fail("server.unix_socket.group: no such group: " + server.unix_socket.group);
+      group = entry->gr_gid;
+    }
+    auto socket =
+        api::listen_on_unix_socket(server.unix_socket.path, server.unix_socket.permissions, group);
+    if (!socket) return std::unexpected(socket.error());
+    if (auto served = api->serve_unix(std::move(*socket)); !served) return served;
+  }
+  if (server.http.address) {
+    auto socket = net::listen_tcp(*server.http.address);
+    if (!socket) return std::unexpected(socket.error());
+    if (auto served = api->serve_tcp(std::move(*socket)); !served) return served;
+  }
+  return {};
+}
+
+std::vector<std::string> Daemon::State::own_paths() const {
+  const DefaultPaths defaults = default_paths();
+  std::vector<std::string> paths = {
+      values().server.state_dir,
+      std::filesystem::path(values().server.unix_socket.path).parent_path(), values().audit.dir,
+      values().audit.key_file, defaults.config_directory};
+  if (!values().auth.keys_file.empty()) paths.push_back(values().auth.keys_file);
+  if (!config.file.empty()) paths.push_back(config.file);
+  return paths;
+}
+
+void Daemon::State::report() const {
+  log_info("server", "agentsh {} {} on {}, redirect by {}, Landlock ABI {}", kVersion,
+           rootless ? "rootless" : "as root", values().server.unix_socket.path,
+           to_string(redirect->mechanism()), sandbox::LandlockRuleset::abi());
+  if (redirect->mechanism() == Mechanism::kNftables && !rootless) {
+    log_info("server", "no eBPF redirect: {}", redirect->why_not_ebpf());
+  }
+}
+
+void Daemon::State::reload() {
+  log_info("policy", "looking at the policies again");
+  sessions->reload_policies();
+}
+
+awaitable<void> Daemon::State::wait_for_signals(State& state) {
+  boost::asio::signal_set signals(state.loop, SIGTERM, SIGINT, SIGHUP);
+  for (;;) {
+    auto [error, signal] = co_await signals.async_wait(as_tuple(use_awaitable));
+    if (error) co_return;
+    if (signal == SIGHUP) {
+      state.reload();
+      continue;
+    }
+    log_info("server", "ending on signal {}", signal);
+    boost::asio::co_spawn(state.loop, shut_down(state), boost::asio::detached);
+    co_return;
+  }
+}
+
+awaitable<void> Daemon::State::expire_approvals(State& state) {
+  boost::asio::steady_timer timer(state.loop);
+  for (;;) {
+    timer.expires_after(std::chrono::milliseconds(250));
+    auto [error] = co_await timer.async_wait(as_tuple(use_awaitable));
+    if (error) co_return;
+    state.approvals.expire(std::chrono::steady_clock::now());
+  }
+}
+
+awaitable<void> Daemon::State::shut_down(State& state) {
+  co_await state.sessions->destroy_all();
+  co_await state.api->shutdown();
+  ::unlink(state.values().server.unix_socket.path.c_str());
+  state.loop.stop();
+}
+
+Daemon::Daemon(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Daemon::~Daemon() {
+  // Workers hold connections that record events: they end before the recorder does.
+  state_->api.reset();
+  state_->sessions.reset();
+  state_->network.reset();
+}
+
+Result<std::unique_ptr<Daemon>> Daemon::create(config::LoadedConfig config) {
+  raise_descriptor_limit();
+  ::umask(022);
+  auto state = std::make_unique<State>(std::move(config));
+  state->rootless = ::geteuid() != 0;
+  for (auto step : {&State::open_storage, &State::open_sandbox, &State::open_network,
+                    &State::open_api, &State::listen}) {
+    if (auto done = (state.get()->*step)(); !done) return std::unexpected(done.error());
+  }
+  state->report();
+  return std::unique_ptr<Daemon>(new Daemon(std::move(state)));
+}
+
+int Daemon::run(int ready_fd) {
+  State& state = *state_;
+  boost::asio::co_spawn(state.loop, State::wait_for_signals(state), boost::asio::detached);
+  boost::asio::co_spawn(state.loop, State::expire_approvals(state), boost::asio::detached);
+  state.policy_watch = DirectoryWatch::create(
+      state.loop.get_executor(), policy_directories(state.values()), [&state] { state.reload(); });
+  if (ready_fd >= 0) {
+    UniqueFd ready(ready_fd);
+    // Whoever started us and does not wait any more does not matter.
+    [[maybe_unused]] ssize_t ignored = ::write(ready.get(), "ready\n", 6);
+  }
+  state.loop.run();
+  return state.exit_code;
+}
+
+}  // namespace agentsh

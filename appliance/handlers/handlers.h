@@ -1,0 +1,38 @@
+// The control API's resources, each group bound to the parts of the daemon that it is about. Paths
+// and JSON are those of agentsh's documentation; GET /openapi.json lists them.
+//
+// Threads: the API's loop. Lifetime: everything referred to outlives the router.
+#pragma once
+
+#include "appliance/api/router.h"
+#include "appliance/sessions/command_runner.h"
+#include "appliance/sessions/session_registry.h"
+#include "audit/recorder.h"
+#include "policies/approval_queue.h"
+#include "policies/policy_store.h"
+
+namespace agentsh {
+
+// /sessions, /sessions/{id}, their exec, kill, output, publish, summary.
+void add_session_routes(api::Router& router, SessionRegistry& sessions, CommandRunner& commands,
+                        NetworkService& network);
+
+// /sessions/{id}/events, /history, /stats, /events, /events/search.
+void add_event_routes(api::Router& router, SessionRegistry& sessions, audit::Recorder& recorder,
+                      boost::asio::any_io_executor executor);
+
+// /approvals, /policies, /policy/test, /ca.
+void add_policy_routes(api::Router& router, SessionRegistry& sessions,
+                       policy::ApprovalQueue& approvals, policy::PolicyStore& policies,
+                       SessionTrust& trust, const config::ServerConfig& config);
+
+struct Health {
+  std::chrono::steady_clock::time_point started;
+  const audit::Recorder& recorder;
+  const SessionRegistry& sessions;
+  std::string mechanism;
+};
+// /health, /ready, /metrics, /openapi.json.
+void add_health_routes(api::Router& router, Health health, const config::ServerConfig& config);
+
+}  // namespace agentsh

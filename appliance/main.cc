@@ -1,0 +1,93 @@
+// agentshd: the daemon, and the verbs of the command line that are too heavy for the thin client
+// (it runs them by exec).
+#include "appliance/cli/audit_verbs.h"
+#include "appliance/cli/config_verbs.h"
+#include "appliance/cli/event_query.h"
+#include "appliance/config/loader.h"
+#include "appliance/daemon.h"
+#include "appliance/version.h"
+#include "base/log.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <csignal>
+#include <string>
+#include <vector>
+
+namespace agentsh {
+namespace {
+
+using Arguments = std::span<const std::string>;
+
+int fail_with(std::string_view message) {
+  fmt::print(stderr, "agentshd: {}\n", message);
+  return 1;
+}
+
+// `agentshd server`: in the foreground, logging to standard error.
+int run_server(Arguments arguments) {
+  CLI::App app("Runs the agentsh daemon", "agentshd server");
+  std::string config_file;
+  std::vector<std::string> settings;
+  int ready_fd = -1;
+  app.add_option("--config", config_file, "Configuration file (default: see agentsh config show)");
+  app.add_option("--set", settings, "KEY=VALUE: a configuration key, as in the file (repeat)");
+  app.add_option("--ready-fd", ready_fd, "Write a line to this descriptor once the sockets listen")
+      ->group("");
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  try {
+    app.parse(reversed);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return fail_with(error.what());
+  }
+  config::LoadRequest request = config::LoadRequest::of_this_process();
+  request.file = config_file;
+  for (const std::string& setting : settings) {
+    const std::size_t equals = setting.find('=');
+    if (equals == std::string::npos) return fail_with("--set wants KEY=VALUE, not " + setting);
+    request.flags.push_back({setting.substr(0, equals), setting.substr(equals + 1), "--set"});
+  }
+  auto loaded = config::load_config(request);
+  if (!loaded) return fail_with("configuration:\n" + loaded.error().what);
+  set_log_level(loaded->values.logging.level);
+  for (const auto& warning : loaded->warnings) log_warning("config", "{}", policy::to_text(warning));
+  auto daemon = Daemon::create(std::move(*loaded));
+  if (!daemon) return fail_with(daemon.error().what);
+  return (*daemon)->run(ready_fd);
+}
+
+cli::AuditPaths audit_paths() {
+  auto loaded = config::load_config(config::LoadRequest::of_this_process());
+  if (!loaded) return {};
+  return {loaded->values.audit.dir, loaded->values.audit.key_file};
+}
+
+int run(Arguments arguments) {
+  if (arguments.empty())
+    return fail_with("no command; `agentshd server` runs the daemon, agentsh(1) has the rest");
+  const std::string& verb = arguments.front();
+  const Arguments rest = arguments.subspan(1);
+  if (verb == "server") return run_server(rest);
+  if (verb == "config") return cli::run_config_verb(rest);
+  if (verb == "audit") return cli::run_audit_verb(rest, audit_paths());
+  if (verb == "events" && !rest.empty() && rest.front() == "query") {
+    return cli::run_events_query(rest.subspan(1), audit_paths().directory);
+  }
+  if (verb == "--version") {
+    fmt::print("agentshd {}\n", kVersion);
+    return 0;
+  }
+  return fail_with("no such command: " + verb);
+}
+
+}  // namespace
+}  // namespace agentsh
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  return agentsh::run(arguments);
+}

@@ -1,0 +1,56 @@
+#include "appliance/sessions/session_request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace agentsh {
+namespace {
+
+constexpr std::string_view kKeys[] = {"id",         "workspace",    "policy",
+                                      "home",       "project_root", "detect_project_root",
+                                      "real_paths", "host_ports"};
+
+bool letter_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+}  // namespace
+
+bool valid_session_id(std::string_view id) {
+  if (id.empty() || id.size() > 128 || !letter_or_digit(id.front())) return false;
+  return std::ranges::all_of(id, [](char c) { return letter_or_digit(c) || c == '_' || c == '-'; });
+}
+
+Result<SessionRequest> SessionRequest::parse(JsonValue body) {
+  for (const auto& [key, value] : body.members()) {
+    if (key == "profile")
+      return fail("profile: mount profiles are not part of this version; give one workspace");
+    if (std::ranges::find(kKeys, key) == std::ranges::end(kKeys))
+      return fail(fmt::format("unknown key \"{}\"", key));
+  }
+  SessionRequest request;
+  request.id = body.text("id");
+  if (!request.id.empty() && !valid_session_id(request.id)) {
+    return fail(
+        fmt::format("id: \"{}\" must be 1 to 128 letters, digits, hyphens and underscores, the "
+                    "first a letter or "
+                    "digit",
+                    request.id));
+  }
+  request.workspace = body.text("workspace");
+  if (!request.workspace.starts_with('/')) return fail("workspace: must be an absolute path");
+  request.policy = body.text("policy");
+  request.home = body.text("home");
+  request.project_root = body.text("project_root");
+  request.detect_project_root = body.flag("detect_project_root", true);
+  if (body.has("real_paths")) request.real_paths = body.flag("real_paths");
+  for (const JsonNode& node : body.member("host_ports").elements()) {
+    const std::int64_t port = JsonValue(&node).as_integer();
+    if (port < 1 || port > 65535) return fail("host_ports: must be numbers from 1 to 65535");
+    request.host_ports.push_back(static_cast<std::uint16_t>(port));
+  }
+  return request;
+}
+
+}  // namespace agentsh

@@ -1,0 +1,116 @@
+#include "appliance/sessions/session_view.h"
+
+#include "appliance/sessions/host_sockets.h"
+#include "base/file_io.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace agentsh {
+namespace {
+
+// Made new by init, so nothing beneath them is the host's.
+constexpr std::string_view kReplaced[] = {"/tmp/", "/run/",  "/var/run/", "/var/tmp/",
+                                          "/dev/", "/proc/", "/sys/"};
+
+bool beneath(std::string_view path, std::string_view directory) {
+  return path.starts_with(directory) &&
+         (path.size() == directory.size() || path[directory.size()] == '/');
+}
+
+// The host's resolver configuration with our address as the only server.
+std::string resolv_conf() {
+  std::string text = fmt::format("nameserver {}\n", kResolverAddress);
+  auto host = read_file("/etc/resolv.conf", 1 << 16);
+  if (!host) return text;
+  std::istringstream lines(*host);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("search ") || line.starts_with("domain ") || line.starts_with("options "))
+      text += line + "\n";
+  }
+  return text;
+}
+
+// Sockets of host programs that would be in view: not in a directory that is made new, or brought
+// back by a bind.
+std::vector<std::string> visible_host_sockets(const sandbox::SessionSpec& spec) {
+  std::vector<std::string> visible;
+  for (std::string& path : host_socket_paths()) {
+    const bool replaced = std::ranges::any_of(
+        kReplaced, [&](std::string_view directory) { return path.starts_with(directory); });
+    const bool bound = std::ranges::any_of(
+        spec.binds, [&](const sandbox::BindMount& bind) { return beneath(path, bind.source); });
+    if (!replaced || bound) visible.push_back(std::move(path));
+  }
+  return visible;
+}
+
+Result<> check_workspace(const SessionView& view) {
+  struct stat status;
+  if (::stat(view.workspace.c_str(), &status) != 0) {
+    return std::unexpected(errno_error("workspace", view.workspace));
+  }
+  if (!S_ISDIR(status.st_mode)) return fail("workspace " + view.workspace + ": not a directory");
+  for (std::string_view system :
+       {"/", "/proc", "/sys", "/dev", "/run", "/tmp", "/usr", "/etc", "/boot"}) {
+    if (view.workspace == system || (system.size() > 1 && system != "/tmp" && system != "/run" &&
+                                     beneath(view.workspace, system))) {
+      return fail(fmt::format(
+          "workspace {}: a system directory cannot be a workspace; choose a project's directory",
+          view.workspace));
+    }
+  }
+  for (const std::string& own : view.own_paths) {
+    if (beneath(view.workspace, own)) {
+      return fail(fmt::format("workspace {}: lies inside the appliance's own directory {}",
+                              view.workspace, own));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<sandbox::SessionSpec> build_session_spec(const SessionView& view) {
+  if (auto checked = check_workspace(view); !checked) return std::unexpected(checked.error());
+  sandbox::SessionSpec spec;
+  spec.id = view.id;
+  spec.uid = view.user.uid;
+  spec.gid = view.user.gid;
+  spec.groups = view.user.groups;
+  spec.own_user_namespace = view.own_user_namespace;
+  spec.require_landlock = view.require_landlock;
+
+  spec.binds.push_back({view.workspace, view.workspace, view.workspace_writable, false, false});
+  if (view.workspace_writable) spec.writable.push_back(view.workspace);
+  for (const std::string& tree : view.writable) {
+    if (view.workspace_writable && beneath(tree, view.workspace)) continue;
+    spec.binds.push_back({tree, tree, true, true, true});
+    spec.writable.push_back(tree);
+  }
+  for (const std::string& path : view.read_only)
+    spec.binds.push_back({path, path, false, false, true});
+  if (view.virtual_workspace) {
+    const std::string target(kVirtualWorkspace);
+    spec.binds.push_back({view.workspace, target, view.workspace_writable, false, false});
+    if (view.workspace_writable) spec.writable.push_back(target);
+  }
+  for (const TrustMount& mount : view.trust) {
+    spec.binds.push_back({mount.source, mount.target, false, false, false});
+  }
+  spec.masked = view.masked;
+  spec.masked.insert(spec.masked.end(), view.own_paths.begin(), view.own_paths.end());
+  for (std::string& socket : visible_host_sockets(spec)) spec.masked.push_back(std::move(socket));
+  spec.files.push_back({"/etc/resolv.conf", resolv_conf()});
+
+  spec.seccomp_programs = view.seccomp_programs;
+  // No core files: they would carry memory to wherever the host's core_pattern sends it.
+  spec.limits.push_back({RLIMIT_CORE, 0, 0});
+  return spec;
+}
+
+}  // namespace agentsh

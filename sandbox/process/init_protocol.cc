@@ -1,0 +1,47 @@
+#include "sandbox/process/init_protocol.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace agentsh::sandbox {
+namespace {
+
+struct Header {
+  std::uint32_t length;  // Of the body.
+  MessageKind kind;
+};
+
+}  // namespace
+
+Result<> send_packet(int socket, MessageKind kind, std::string_view body,
+                     std::span<const int> fds) {
+  Header header{static_cast<std::uint32_t>(body.size()), kind};
+  std::string packet(reinterpret_cast<const char*>(&header), sizeof header);
+  packet += body;
+  return send_with_fds(socket, packet, fds);
+}
+
+Result<Packet> receive_packet(int socket) {
+  // The descriptors travel with the first byte, so they arrive with the header.
+  auto head = receive_with_fds(socket, sizeof(Header));
+  if (!head) return std::unexpected(head.error());
+  if (head->data.size() != sizeof(Header)) {
+    return fail("the other end of a session's socket is gone", std::errc::connection_reset);
+  }
+  Header header;
+  std::memcpy(&header, head->data.data(), sizeof header);
+  if (header.length > kMaxPacket) return fail("oversized session message", std::errc::message_size);
+  Packet packet{header.kind, std::string(header.length, '\0'), std::move(head->fds)};
+  std::size_t have = 0;
+  while (have < packet.body.size()) {
+    const ssize_t got =
+        ::recv(socket, packet.body.data() + have, packet.body.size() - have, MSG_WAITALL);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return fail("a session message ended early", std::errc::connection_reset);
+    have += static_cast<std::size_t>(got);
+  }
+  return packet;
+}
+
+}  // namespace agentsh::sandbox
