@@ -78,11 +78,13 @@ CommandDecider::CommandDecider(const Policy& policy, Diagnostics& problems)
   std::vector<GlobIndex::Entry> paths;
   std::vector<GlobIndex::Entry> names;
   std::vector<std::uint32_t> any_command;
+  std::vector<std::uint32_t> with_patterns;
   std::vector<std::span<const Pattern>> patterns;
   std::set<int> borders = {0};
   for (std::uint32_t id = 0; id < bound; ++id) {
     const CommandRule& rule = rules[id];
     if (rule.commands.empty()) any_command.push_back(id);
+    if (!rule.args_patterns.empty()) with_patterns.push_back(id);
     for (const LocatedText& text : rule.commands) {
       auto command = parse_command(text, id, problems);
       if (command) (command->path ? paths : names).push_back({std::move(command->glob), id});
@@ -96,6 +98,7 @@ CommandDecider::CommandDecider(const Policy& policy, Diagnostics& problems)
   paths_ = GlobIndex(std::move(paths), bound);
   names_ = GlobIndex(std::move(names), bound);
   any_command_ = IdSet(std::move(any_command), bound);
+  asking_ = IdSet(std::move(with_patterns), bound);
   patterns_ = std::make_unique<PatternCache>(std::move(patterns));
   for (int depth : borders) {
     std::vector<std::uint32_t> within;
@@ -118,7 +121,7 @@ std::optional<std::size_t> CommandDecider::match_arguments(const Selector& comma
   std::vector<std::uint32_t> asking;
   const std::array<Selector, 1> checks = {Selector(depths(facts.depth))};
   auto certain = first_candidate(commands, checks, [&](std::uint32_t id) {
-    if (policy_->command_rules[id].args_patterns.empty()) return true;
+    if (!asking_.contains(id)) return true;
     asking.push_back(id);
     return false;
   });

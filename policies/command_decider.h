@@ -43,6 +43,7 @@ class CommandDecider {
   GlobIndex paths_;
   GlobIndex names_;
   IdSet any_command_;
+  IdSet asking_;                               // Rules with args_patterns.
   std::vector<std::pair<int, IdSet>> depths_;  // The rules for a depth and those above it.
   std::unique_ptr<PatternCache> patterns_;
   std::vector<std::shared_ptr<const Redirect>> redirects_;  // By rule; null for most.

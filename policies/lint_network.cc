@@ -163,31 +163,39 @@ class NetworkLint {
            });
   }
 
+  enum class Cover { kNone, kPublicAddresses, kAll };
+
   void check_shadow(std::size_t index) {
     for (std::size_t i = 0; i < index; ++i) {
-      if (!covers(i, index)) continue;
+      const Cover cover = covers(i, index);
+      if (cover == Cover::kNone) continue;
       const NetworkRule& earlier = rules_[i];
       const bool same = earlier.decision == rules_[index].decision;
       findings_.add("shadowed-rule", rules_[index].where, key_of(index),
                     fmt::format("rule \"{}\" at line {} decides all of it first{}", earlier.name,
-                                earlier.where.line, same ? " (the same way)" : ""));
+                                earlier.where.line,
+                                cover == Cover::kPublicAddresses ? ", for every public address"
+                                : same                           ? " (the same way)"
+                                                                 : ""));
       return;
     }
   }
 
-  bool covers(std::size_t wider, std::size_t narrower) const {
+  Cover covers(std::size_t wider, std::size_t narrower) const {
     const ParsedRule& outer = parsed_[wider];
     const ParsedRule& inner = parsed_[narrower];
-    if (!ports_covered(expanded_[wider], expanded_[narrower])) return false;
+    if (!ports_covered(expanded_[wider], expanded_[narrower])) return Cover::kNone;
     const bool hosts = outer.any_host || (!inner.any_host && !inner.names.empty() &&
                                           all_covered(outer.names, inner.names));
-    if (!hosts) return false;
+    if (!hosts) return Cover::kNone;
     if (!outer.cidrs.empty()) {
-      return !inner.cidrs.empty() && cidrs_covered(outer.cidrs, inner.cidrs);
+      const bool within = !inner.cidrs.empty() && cidrs_covered(outer.cidrs, inner.cidrs);
+      return within ? Cover::kAll : Cover::kNone;
     }
     // Without cidrs a rule that is no denial leaves addresses that are not public, and UDP.
-    if (!permits(expanded_[wider].decision)) return true;
-    return inner.cidrs.empty() && permits(expanded_[narrower].decision);
+    if (!permits(expanded_[wider].decision)) return Cover::kAll;
+    if (!inner.cidrs.empty()) return Cover::kNone;
+    return permits(expanded_[narrower].decision) ? Cover::kAll : Cover::kPublicAddresses;
   }
 
   void check_sensitive() {
