@@ -7,13 +7,13 @@
 namespace agentsh::audit {
 
 const BootId& current_boot_id() {
-  static const BootId kId = [] {
+  static const BootId boot = [] {
     BootId id{};
     const auto text = read_file("/proc/sys/kernel/random/boot_id", 64);
     if (text && text->size() >= id.size()) std::copy_n(text->begin(), id.size(), id.begin());
     return id;
   }();
-  return kId;
+  return boot;
 }
 
 }  // namespace agentsh::audit

@@ -36,7 +36,7 @@ bool take_sequence(std::string_view& text, ParsedLine& out) {
   out.sequence_text = text.substr(text.size() - digits);
   text.remove_suffix(digits);
   if (digits == 0 || (digits > 1 && out.sequence_text.front() == '0')) return false;
-  const char* end = out.sequence_text.data() + digits;
+  const char* end = out.sequence_text.data() + out.sequence_text.size();
   const auto parsed = std::from_chars(out.sequence_text.data(), end, out.sequence);
   return parsed.ec == std::errc{} && parsed.ptr == end;
 }

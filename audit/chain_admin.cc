@@ -76,12 +76,14 @@ Result<std::string> archive(const std::string& directory,
   const std::string target = directory + "/" + name;
   if (::mkdir(target.c_str(), 0700) != 0) return std::unexpected(errno_error("mkdir", target));
   std::vector<std::string> names;
+  names.reserve(segments.size() + 1);
   for (const std::uint32_t segment : segments) names.push_back(segment_name(segment));
   if (::access(side_car_path(directory).c_str(), F_OK) == 0) {
     names.push_back(side_car_path(directory).substr(directory.size() + 1));
   }
   for (const std::string& file : names) {
-    if (::rename((directory + "/" + file).c_str(), (target + "/" + file).c_str()) != 0) {
+    const std::string from = fmt::format("{}/{}", directory, file);
+    if (::rename(from.c_str(), fmt::format("{}/{}", target, file).c_str()) != 0) {
       return std::unexpected(errno_error("move", file));
     }
   }

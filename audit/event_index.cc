@@ -6,6 +6,7 @@
 #include "audit/log_recovery.h"
 #include "audit/segments.h"
 #include "base/log.h"
+#include "base/unique_fd.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -69,16 +70,21 @@ Result<std::string> read_range(int fd, std::uint64_t start, std::size_t length) 
 }
 
 Result<> EventIndex::State::open_database() {
+  const bool is_new = ::access(path.c_str(), F_OK) != 0;
   auto opened = Sqlite::open(path, Sqlite::Access::kReadWrite);
   if (!opened) return std::unexpected(opened.error());
+  // SQLite made it as readable as the umask allows; its other files take after it. Not by opening
+  // it ourselves: closing a descriptor drops the locks that SQLite holds on the file.
+  if (is_new && ::chmod(path.c_str(), 0600) != 0)
+    return std::unexpected(errno_error("chmod", path));
   database = std::move(*opened);
-  auto version = schema_version(*database);
+  auto version = schema_version(database);
   if (!version) return std::unexpected(version.error());
   if (*version != 0 && *version != kSchemaVersion) {
     return fail(path + ": made by another version", std::errc::bad_message);
   }
-  if (auto made = database->execute(kSchema); !made) return made;
-  auto prepared = database->prepare(
+  if (auto made = database.execute(kSchema); !made) return made;
+  auto prepared = database.prepare(
       "INSERT OR REPLACE INTO events VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)");
   if (!prepared) return std::unexpected(prepared.error());
   insert = std::move(*prepared);
@@ -90,15 +96,15 @@ Result<> EventIndex::State::open_read_only() {
   if (!opened) return std::unexpected(opened.error());
   database = std::move(*opened);
   read_only = true;
-  const auto version = schema_version(*database);
+  const auto version = schema_version(database);
   if (!version) return std::unexpected(version.error());
   if (*version != kSchemaVersion) return fail(path + ": made by another version");
   return {};
 }
 
 Result<> EventIndex::State::make_anew() {
-  insert.reset();
-  database.reset();
+  insert = {};
+  database = {};
   remove_database(path);
   return open_database();
 }
@@ -110,14 +116,14 @@ Result<> EventIndex::State::open_somehow() {
     return make_anew();
   }
   if (opened) return opened;
-  insert.reset();
+  insert = {};
   const bool no_access =
       opened.error().code == std::errc::permission_denied || ::access(path.c_str(), W_OK) != 0;
   return no_access ? open_read_only() : opened;
 }
 
 Result<EventIndex::State::Position> EventIndex::State::position() {
-  auto statement = database->prepare("SELECT segment, start, oldest, last_hash FROM position");
+  auto statement = database.prepare("SELECT segment, start, oldest, last_hash FROM position");
   if (!statement) return std::unexpected(statement.error());
   auto row = statement->step();
   if (!row) return std::unexpected(row.error());
@@ -130,7 +136,7 @@ Result<EventIndex::State::Position> EventIndex::State::position() {
 
 Result<> EventIndex::State::set_position(const Position& position) {
   auto statement =
-      database->prepare("UPDATE position SET segment=?1, start=?2, oldest=?3, last_hash=?4");
+      database.prepare("UPDATE position SET segment=?1, start=?2, oldest=?3, last_hash=?4");
   if (!statement) return std::unexpected(statement.error());
   statement->bind(1, std::int64_t{position.segment});
   statement->bind(2, static_cast<std::int64_t>(position.start));
@@ -157,12 +163,12 @@ Result<> EventIndex::State::settle(Position& position, const std::vector<std::ui
       (std::ranges::binary_search(segments, position.segment) && stands_in_this_log(position));
   if (!known) {
     log_warning("audit", "{}: not of this log; the index is filled anew", path);
-    if (auto emptied = database->execute("DELETE FROM events"); !emptied) return emptied;
+    if (auto emptied = database.execute("DELETE FROM events"); !emptied) return emptied;
   }
   if (!known || position.segment < oldest) position = {.segment = oldest};
   if (position.oldest == oldest) return {};
   position.oldest = oldest;
-  auto statement = database->prepare(
+  auto statement = database.prepare(
       "DELETE FROM events WHERE sequence < coalesce("
       " (SELECT sequence FROM events WHERE segment >= ?1 ORDER BY sequence LIMIT 1),"
       " (SELECT max(sequence) + 1 FROM events))");
@@ -176,19 +182,19 @@ Result<> EventIndex::State::insert_line(std::string_view line, const Position& p
   ParsedLine parsed;
   if (parse_line(line, parsed) != LineKind::kSigned || !read_line_fields(line, fields)) return {};
   last_hash = parsed.entry_hash;
-  insert->bind(1, static_cast<std::int64_t>(parsed.sequence));
-  insert->bind(2, std::int64_t{position.segment});
-  insert->bind(3, static_cast<std::int64_t>(position.start));
-  insert->bind(4, static_cast<std::int64_t>(line.size()));
-  insert->bind(5, line_time(line));
-  insert->bind(6, fields.session_id);
-  insert->bind(7, fields.type);
-  insert->bind(8, fields.decision);
-  insert->bind(9, fields.effective_decision);
-  insert->bind(10, fields.path);
-  insert->bind(11, fields.domain);
-  insert->bind(12, fields.remote);
-  return insert->run();
+  insert.bind(1, static_cast<std::int64_t>(parsed.sequence));
+  insert.bind(2, std::int64_t{position.segment});
+  insert.bind(3, static_cast<std::int64_t>(position.start));
+  insert.bind(4, static_cast<std::int64_t>(line.size()));
+  insert.bind(5, line_time(line));
+  insert.bind(6, fields.session_id);
+  insert.bind(7, fields.type);
+  insert.bind(8, fields.decision);
+  insert.bind(9, fields.effective_decision);
+  insert.bind(10, fields.path);
+  insert.bind(11, fields.domain);
+  insert.bind(12, fields.remote);
+  return insert.run();
 }
 
 // Reads some complete lines from the position on. Moves it.
@@ -219,7 +225,7 @@ Result<bool> EventIndex::State::read_some() {
   auto segments = list_segments(directory);
   if (!segments) return std::unexpected(segments.error());
   if (segments->empty()) return true;
-  if (auto begun = database->execute("BEGIN IMMEDIATE"); !begun) {
+  if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) {
     return std::unexpected(begun.error());
   }
   const auto done = [&]() -> Result<bool> {
@@ -236,7 +242,7 @@ Result<bool> EventIndex::State::read_some() {
     if (auto set = set_position(*at); !set) return std::unexpected(set.error());
     return at_end;
   }();
-  auto ended = database->execute(done ? "COMMIT" : "ROLLBACK");
+  auto ended = database.execute(done ? "COMMIT" : "ROLLBACK");
   if (done && !ended) return std::unexpected(ended.error());
   return done;
 }

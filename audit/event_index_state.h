@@ -6,7 +6,6 @@
 #include "audit/sqlite.h"
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,8 +39,8 @@ struct EventIndex::State {
   std::string directory;
   std::string path;
   bool read_only = false;
-  std::optional<Sqlite> database;
-  std::optional<SqliteStatement> insert;  // After database: goes first.
+  Sqlite database;
+  SqliteStatement insert;  // After database: goes first.
   LineFields fields;
 };
 

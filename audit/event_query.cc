@@ -87,11 +87,11 @@ class LineReader {
  public:
   explicit LineReader(const std::string& directory) : directory_(directory) {}
 
-  // Nothing when the line is not there any more: its segment was deleted.
-  Result<std::optional<std::string>> json_at(std::uint64_t sequence, std::uint32_t segment,
-                                             std::uint64_t start, std::size_t length) {
+  // Empty when the line is not there any more: its segment was deleted.
+  Result<std::string> json_at(std::uint64_t sequence, std::uint32_t segment, std::uint64_t start,
+                              std::size_t length) {
     if (!open(segment)) {
-      if (errno == ENOENT) return std::nullopt;
+      if (errno == ENOENT) return std::string();
       return std::unexpected(errno_error("open", segment_path(directory_, segment)));
     }
     auto line = read_range(file_.get(), start, length);
@@ -147,7 +147,7 @@ Result<EventPage> EventIndex::query(const EventQuery& query) {
 
 Result<EventPage> EventIndex::State::search(const EventQuery& query) {
   const Search search(query);
-  auto statement = search.prepare(*database);
+  auto statement = search.prepare(database);
   if (!statement) return std::unexpected(statement.error());
   const std::string text_pattern = query.text_like.empty() ? "" : like_pattern(query.text_like);
   LineReader reader(directory);
@@ -168,9 +168,9 @@ Result<EventPage> EventIndex::State::search(const EventQuery& query) {
                                static_cast<std::uint64_t>(statement->integer(2)),
                                static_cast<std::size_t>(statement->integer(3)));
     if (!json) return std::unexpected(json.error());
-    if (!*json || (!text_pattern.empty() && !matches_like(text_pattern, **json))) continue;
+    if (json->empty() || (!text_pattern.empty() && !matches_like(text_pattern, *json))) continue;
     if (++matched <= query.offset) continue;
-    event.json = std::move(**json);
+    event.json = std::move(*json);
     read_line_fields(event.json, fields);
     event.session_id = fields.session_id;
     event.command_id = fields.command_id;

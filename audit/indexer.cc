@@ -10,6 +10,7 @@
 namespace agentsh::audit {
 namespace {
 
+using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kGather{50};
@@ -40,13 +41,12 @@ void Indexer::notify() {
   changed_.notify_all();
 }
 
-Result<bool> Indexer::catch_up(milliseconds limit) {
-  if (!index_) {
-    auto opened = EventIndex::open(directory_);
-    if (!opened) return std::unexpected(opened.error());
-    index_.emplace(std::move(*opened));
-  }
-  return index_->catch_up(std::chrono::steady_clock::now() + limit);
+// Under index_mutex_.
+Result<EventIndex*> Indexer::index() {
+  if (opened_) return &*opened_;
+  auto opened = EventIndex::open(directory_);
+  if (!opened) return std::unexpected(opened.error());
+  return &opened_.emplace(std::move(*opened));
 }
 
 void Indexer::run() {
@@ -62,7 +62,9 @@ void Indexer::run() {
     Result<bool> at_end = true;
     {
       const std::lock_guard index_lock(index_mutex_);
-      at_end = catch_up(kSlice);
+      const auto opened = index();
+      at_end = opened ? (*opened)->catch_up(Clock::now() + kSlice)
+                      : Result<bool>(std::unexpected(opened.error()));
     }
     if (!at_end && !std::exchange(complained, true)) {
       log_warning("audit", "the index is behind: {}", at_end.error().what);
@@ -75,8 +77,12 @@ void Indexer::run() {
 
 Result<EventPage> Indexer::query(const EventQuery& query) {
   const std::lock_guard lock(index_mutex_);
-  if (auto at_end = catch_up(kQueryCatchUp); !at_end) return std::unexpected(at_end.error());
-  return index_->query(query);
+  const auto opened = index();
+  if (!opened) return std::unexpected(opened.error());
+  if (auto at_end = (*opened)->catch_up(Clock::now() + kQueryCatchUp); !at_end) {
+    return std::unexpected(at_end.error());
+  }
+  return (*opened)->query(query);
 }
 
 }  // namespace agentsh::audit

@@ -27,11 +27,11 @@ class Indexer {
 
  private:
   void run();
-  Result<bool> catch_up(std::chrono::milliseconds limit);
+  Result<EventIndex*> index();
 
   const std::string directory_;
   std::mutex index_mutex_;
-  std::optional<EventIndex> index_;  // Guarded by index_mutex_; opened when it is first needed.
+  std::optional<EventIndex> opened_;  // Guarded by index_mutex_; opened when it is first needed.
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -123,8 +123,10 @@ class Scanner {
 
   bool four_digits(std::uint32_t& code) {
     if (rest_.size() < 4) return false;
-    const auto parsed = std::from_chars(rest_.data(), rest_.data() + 4, code, 16);
-    if (parsed.ec != std::errc{} || parsed.ptr != rest_.data() + 4) return false;
+    const std::string_view digits = rest_.substr(0, 4);
+    const char* end = digits.data() + digits.size();
+    const auto parsed = std::from_chars(digits.data(), end, code, 16);
+    if (parsed.ec != std::errc{} || parsed.ptr != end) return false;
     rest_.remove_prefix(4);
     return true;
   }

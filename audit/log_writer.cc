@@ -69,6 +69,13 @@ Result<> LogWriter::rotate() {
   return {};
 }
 
+Result<SyncJob> LogWriter::begin_sync() {
+  auto segment = segment_.duplicate();
+  if (!segment) return std::unexpected(segment.error());
+  unsynced_ = false;
+  return SyncJob{.segment = std::move(*segment), .path = segment_.path(), .head = committed_};
+}
+
 Result<> LogWriter::sync() {
   if (!unsynced_) return {};
   if (auto synced = segment_.sync(); !synced) return synced;

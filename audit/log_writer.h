@@ -9,6 +9,7 @@
 
 #include "audit/chain.h"
 #include "audit/log_recovery.h"
+#include "audit/log_syncer.h"
 #include "audit/segments.h"
 #include "audit/side_car.h"
 #include "base/result.h"
@@ -34,10 +35,15 @@ class LogWriter {
 
   // Begins the next segment. Precondition: the batch is empty.
   Result<> rotate();
-  // Puts what was committed on disk, then the side-car.
+  // Puts what was committed on disk, then the side-car. No job of begin_sync() may be running: it
+  // would put back an older side-car.
   Result<> sync();
-  // Something was committed since the last sync().
+  // The same as a job for a LogSyncer. Counts as done; say so when it was not.
+  Result<SyncJob> begin_sync();
+  void sync_failed() { unsynced_ = true; }
+  // Something was committed since the last sync.
   bool unsynced() const { return unsynced_; }
+  Result<ChainKey> copy_key() const { return key_.copy(); }
 
   // Of what was committed.
   const ChainHead& head() const { return committed_; }

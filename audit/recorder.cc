@@ -110,6 +110,7 @@ struct Recorder::State {
   std::shared_ptr<RingPool> pool;
   std::shared_ptr<Subscribers> subscribers;
   std::unique_ptr<Indexer> indexer;
+  std::unique_ptr<Doorbell> doorbell;
   std::unique_ptr<Writer> writer;
   const pid_t owner = ::getpid();
 
@@ -141,11 +142,14 @@ Result<std::unique_ptr<Recorder>> Recorder::open(RecorderOptions options) {
   if (!log) return std::unexpected(log.error());
   auto doorbell = Doorbell::create();
   if (!doorbell) return std::unexpected(doorbell.error());
+  auto syncer_key = log->copy_key();
+  if (!syncer_key) return std::unexpected(syncer_key.error());
 
   state->options = options;
   state->lock = std::move(*lock);
   state->pool = rings->pool;
   state->subscribers = std::make_shared<Subscribers>();
+  state->doorbell = std::make_unique<Doorbell>(std::move(*doorbell));
   std::function<void()> on_commit;
   if (options.index) {
     state->indexer = std::make_unique<Indexer>(options.directory);
@@ -156,7 +160,8 @@ Result<std::unique_ptr<Recorder>> Recorder::open(RecorderOptions options) {
                                              .log = std::move(*log),
                                              .pool = rings->pool,
                                              .subscribers = state->subscribers,
-                                             .doorbell = std::move(*doorbell),
+                                             .doorbell = *state->doorbell,
+                                             .syncer_key = std::move(*syncer_key),
                                              .recent_ids = std::move(log_state->recent_ids),
                                              .notes = std::move(log_state->repairs),
                                              .on_commit = std::move(on_commit)});
@@ -167,13 +172,14 @@ Result<std::unique_ptr<Recorder>> Recorder::open(RecorderOptions options) {
 Recorder::~Recorder() {
   if (state_->owner != ::getpid()) {
     // A forked child: the threads to end and the rings to close are its parent's.
-    static_cast<void>(state_.release());
+    [[maybe_unused]] const State* abandoned = state_.release();
     return;
   }
   state_->writer.reset();
   state_->pool->close();
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): callers give the event away.
 void Recorder::record(Event event) {
   RingPool& pool = *state_->pool;
   if (RingSlot* slot = pool.of_this_thread()) {
@@ -185,15 +191,15 @@ void Recorder::record(Event event) {
 }
 
 void Recorder::State::record_in(RingSlot& slot, const Event& event) {
+  const std::int64_t now = wall_nanoseconds();
   // Stamps rise strictly within a ring, also when the clock is set back.
-  const std::uint64_t stamp =
-      std::max(static_cast<std::uint64_t>(wall_nanoseconds()), slot.ring.last_stamp() + 1);
+  const std::uint64_t stamp = std::max(static_cast<std::uint64_t>(now), slot.ring.last_stamp() + 1);
   const EventId made_id(stamp, slot.ring.number());
   const std::int64_t own_time =
       std::chrono::duration_cast<nanoseconds>(event.timestamp.time_since_epoch()).count();
   thread_local TextBuffer text;
   render(text, event, event.id.empty() ? made_id.view() : std::string_view(event.id),
-         own_time != 0 ? own_time : static_cast<std::int64_t>(stamp), slot.ring.max_json());
+         own_time != 0 ? own_time : now, slot.ring.max_json());
   push_or_drop(slot, {.stamp = stamp,
                       .session_id = riding(event.session_id),
                       .command_id = riding(event.command_id),
@@ -210,21 +216,21 @@ void Recorder::State::push_or_drop(RingSlot& slot, const RingRecord& record) {
   // The writer cannot wait for itself.
   if (!pushed && options.backpressure == Backpressure::kBlock && !writer->is_this_thread()) {
     while (!pushed) {
-      writer->doorbell().ring();
+      doorbell->ring();
       pushed = writer->progress().wait(kRoomCheck, [&] { return slot.ring.push(record); });
     }
   }
   if (!pushed) {
     slot.ring.count_drop();
     count(slot.dropped);
-    writer->doorbell().ring_if_asleep();
+    doorbell->ring_if_asleep();
     return;
   }
   count(slot.accepted);
   if (slot.ring.half_full()) {
-    writer->doorbell().ring();
+    doorbell->ring();
   } else {
-    writer->doorbell().ring_if_asleep();
+    doorbell->ring_if_asleep();
   }
 }
 
@@ -235,7 +241,7 @@ bool Recorder::flush(std::chrono::milliseconds limit) {
     targets.emplace_back(&slot->ring, slot->ring.tail());
   }
   targets.emplace_back(&pool.shared().ring, pool.shared().ring.tail());
-  state_->writer->doorbell().ring();
+  state_->doorbell->ring();
   return state_->writer->progress().wait(limit, [&] {
     return std::ranges::all_of(
         targets, [](const auto& target) { return target.first->head() >= target.second; });

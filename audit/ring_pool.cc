@@ -62,8 +62,8 @@ std::string path_of_ring(const std::string& directory, std::uint32_t number) {
 class ThreadRings {
  public:
   ~ThreadRings() {
-    pool_ = nullptr;
-    ended_ = true;
+    recent_pool = nullptr;
+    ended = true;
     for (const Lease& lease : leases_) {
       // A forked child has a copy of this list, but the rings are its parent's.
       if (lease.pool->owner_ == ::getpid()) lease.pool->give_back(lease.slot);
@@ -82,7 +82,7 @@ class ThreadRings {
   }
 
   RingSlot* lease(RingPool& pool) {
-    pool_ = nullptr;
+    recent_pool = nullptr;
     // Pools that only this list keeps alive belong to recorders that are gone.
     std::erase_if(leases_, [](const Lease& lease) { return lease.pool.use_count() == 1; });
     auto found = std::ranges::find(leases_, &pool, [](const Lease& l) { return l.pool.get(); });
@@ -91,15 +91,15 @@ class ThreadRings {
       if (slot == nullptr) return nullptr;
       found = leases_.insert(leases_.end(), Lease{pool.shared_from_this(), slot});
     }
-    slot_ = found->slot;
-    pool_ = &pool;
-    return slot_;
+    recent_slot = found->slot;
+    recent_pool = &pool;
+    return recent_slot;
   }
 
-  // A pool that is in pool_ is alive, because leases_ owns it; so no other can have its address.
-  static constinit thread_local const RingPool* pool_;
-  static constinit thread_local RingSlot* slot_;
-  static constinit thread_local bool ended_;
+  // A pool that is here is alive, because leases_ owns it; so no other can have its address.
+  static inline constinit thread_local const RingPool* recent_pool = nullptr;
+  static inline constinit thread_local RingSlot* recent_slot = nullptr;
+  static inline constinit thread_local bool ended = false;
 
  private:
   struct Lease {
@@ -108,18 +108,14 @@ class ThreadRings {
   };
   std::vector<Lease> leases_;
 };
-constinit thread_local const RingPool* ThreadRings::pool_ = nullptr;
-constinit thread_local RingSlot* ThreadRings::slot_ = nullptr;
-constinit thread_local bool ThreadRings::ended_ = false;
-
 RingSlot* RingPool::held_by_this_thread() const {
-  if (ThreadRings::pool_ == this) return ThreadRings::slot_;
-  return ThreadRings::ended_ ? nullptr : ThreadRings::of_this_thread().held(*this);
+  if (ThreadRings::recent_pool == this) return ThreadRings::recent_slot;
+  return ThreadRings::ended ? nullptr : ThreadRings::of_this_thread().held(*this);
 }
 
 RingSlot* RingPool::of_this_thread() {
-  if (ThreadRings::pool_ == this) return ThreadRings::slot_;
-  return ThreadRings::ended_ ? nullptr : ThreadRings::of_this_thread().lease(*this);
+  if (ThreadRings::recent_pool == this) return ThreadRings::recent_slot;
+  return ThreadRings::ended ? nullptr : ThreadRings::of_this_thread().lease(*this);
 }
 
 RingPool::RingPool(std::string directory, std::size_t ring_bytes)

@@ -130,6 +130,12 @@ Result<> SegmentFile::sync() {
   return {};
 }
 
+Result<UniqueFd> SegmentFile::duplicate() const {
+  UniqueFd fd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!fd) return std::unexpected(errno_error("duplicate", path_));
+  return fd;
+}
+
 bool SegmentFile::in_place() const {
   struct stat ours{};
   struct stat named{};

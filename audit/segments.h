@@ -41,6 +41,8 @@ class SegmentFile {
   // it came; call again to go on there.
   Result<> append(std::string_view data, std::size_t& done);
   Result<> sync();
+  // A descriptor of one's own for the same open file.
+  Result<UniqueFd> duplicate() const;
   // False when the file is no longer what its path names: somebody removed or replaced it.
   bool in_place() const;
 

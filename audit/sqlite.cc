@@ -70,8 +70,7 @@ Result<Sqlite> Sqlite::open(const std::string& path, Access access) {
   const int flags = access == Access::kReadOnly ? SQLITE_OPEN_READONLY
                                                 : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   sqlite3* database = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &database,
-                                   flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, nullptr);
+  const int code = sqlite3_open_v2(path.c_str(), &database, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   Sqlite opened;
   opened.database_.reset(database);
   if (code != SQLITE_OK) return sqlite_error(database, code, "open " + path);

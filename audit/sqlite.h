@@ -21,6 +21,9 @@ namespace agentsh::audit {
 
 class SqliteStatement {
  public:
+  // One that can only be assigned to.
+  SqliteStatement() = default;
+
   // Parameters are numbered from 1. Text must stay until the next step() or reset().
   void bind(int index, std::int64_t value);
   void bind(int index, std::string_view text);
@@ -47,6 +50,8 @@ class Sqlite {
  public:
   enum class Access { kReadOnly, kReadWrite };
 
+  // One that can only be assigned to.
+  Sqlite() = default;
   // Opens `path`; kReadWrite makes it when it does not exist. Waits up to 5 s for locks.
   static Result<Sqlite> open(const std::string& path, Access access);
   Result<> execute(const char* sql);

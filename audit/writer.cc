@@ -2,6 +2,7 @@
 
 #include "audit/event_id.h"
 #include "audit/text_buffer.h"
+#include "base/log.h"
 
 #include <algorithm>
 
@@ -23,7 +24,9 @@ std::uint64_t now_stamp() {
 
 }  // namespace
 
-Writer::Writer(Parts parts) : parts_(std::move(parts)) {
+Writer::Writer(Parts parts)
+    : parts_(std::move(parts)),
+      syncer_(parts_.options.directory, std::move(parts_.syncer_key), parts_.doorbell) {
   next_sync_ = next_removal_ = Clock::now();
   thread_ = std::thread(&Writer::run, this);
 }
@@ -44,11 +47,12 @@ void Writer::run() {
     const bool stopping = stopping_.load(std::memory_order_seq_cst);
     bool found = false;
     if (!pass(found) || !tend()) break;
-    if (stopping && !found) break;
+    // A failure of syncing that is over only now is still to be told.
+    if (stopping && !found && (!sync_failure_ || !sync_now())) break;
     rest(found);
   }
-  // A failure leaves the side-car behind the log, which the next start puts right.
-  if (log_.batch_bytes() == 0) static_cast<void>(log_.sync());
+  // Where the disk refuses, the side-car stays behind the log, which the next start puts right.
+  if (log_.batch_bytes() == 0) sync_now();
 }
 
 void Writer::rest(bool busy) {
@@ -61,7 +65,7 @@ void Writer::rest(bool busy) {
   const auto until = [](Clock::time_point due) {
     return std::max(std::chrono::ceil<milliseconds>(due - Clock::now()), milliseconds(0));
   };
-  if (log_.unsynced()) limit = std::min(limit, until(next_sync_));
+  if (log_.unsynced() && syncer_.idle()) limit = std::min(limit, until(next_sync_));
   if (work_waits()) limit = milliseconds(0);
   parts_.doorbell.wait(limit);
 }
@@ -86,6 +90,8 @@ bool Writer::pass(bool& found) {
   if (!commit()) return false;
   cursors_.clear();
   parts_.pool->recycle();
+  // Only rings that were there at the start can hold what is logged already.
+  parts_.recent_ids.clear();
   found = found || ended_failure_.has_value();
   if (!caught_up_.exchange(true)) progress_.step();
   return true;
@@ -152,12 +158,19 @@ bool Writer::commit_if_due() {
 
 bool Writer::commit() {
   for (;;) {
-    auto done = log_.commit();
-    if (done && parts_.options.fsync == Fsync::kAlways) done = log_.sync();
-    if (done) break;
-    if (!wait_out(done.error())) return false;
+    if (const auto written = log_.commit(); !written) {
+      if (!wait_out(written.error())) return false;
+    } else if (parts_.options.fsync != Fsync::kAlways || sync_now()) {
+      break;
+    } else if (!wait_out(make_error(sync_failure_->error))) {
+      return false;
+    }
   }
-  if (failure_ && !failure_->in_sync) end_failure();
+  if (write_failure_) {
+    end_failure(write_failure_);
+    // The same disk: see at once whether it takes this again, too.
+    if (sync_failure_) sync_now();
+  }
   deliver();
   // From here on a crash would not write these events again.
   for (Cursor& cursor : cursors_) {

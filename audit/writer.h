@@ -7,6 +7,7 @@
 // ring half full, flush(), the end) cuts that short.
 #pragma once
 
+#include "audit/log_syncer.h"
 #include "audit/log_writer.h"
 #include "audit/recorder.h"
 #include "audit/ring_pool.h"
@@ -36,7 +37,8 @@ class Writer {
     LogWriter log;
     std::shared_ptr<RingPool> pool;
     std::shared_ptr<Subscribers> subscribers;
-    Doorbell doorbell;
+    Doorbell& doorbell;
+    ChainKey syncer_key;
     std::unordered_set<std::string> recent_ids;  // Events that need not be written again.
     std::vector<Event> notes;                    // What recovery has to tell.
     std::function<void()> on_commit;
@@ -48,7 +50,6 @@ class Writer {
   // Returns when what was left by an earlier run is in the log, or cannot be written now.
   void wait_until_caught_up();
 
-  Doorbell& doorbell() { return parts_.doorbell; }
   Progress& progress() { return progress_; }
   // Events cannot be written at present.
   bool failing() const { return failing_.load(std::memory_order_relaxed); }
@@ -70,7 +71,7 @@ class Writer {
     Event event;
     std::string json;
   };
-  // A time during which nothing could be written.
+  // A time during which nothing could be written, or put on disk.
   struct Failure {
     Clock::time_point began;
     std::uint64_t ended_stamp = 0;
@@ -79,7 +80,6 @@ class Writer {
     std::int64_t delayed = 0;  // Events that were recorded before it ended.
     std::string error;
     std::chrono::milliseconds backoff{};
-    bool in_sync = false;     // It was fsync that failed.
     bool reportable = false;  // Every delayed event is written.
   };
 
@@ -112,12 +112,16 @@ class Writer {
   bool remove_old_segments();
   std::size_t count_outdated(const std::vector<std::uint32_t>& segments, std::string& reason) const;
   bool sync_when_due();
+  void take_sync_result();
   bool wait_out(const Error& error);
-  void begin_failure(const Error& error, bool in_sync);
-  void end_failure();
+  void begin_failure(std::optional<Failure>& failure, const Error& error, std::string_view what);
+  void end_failure(std::optional<Failure>& failure);
+  // Puts the log on disk now, in this thread. False when that does not work.
+  bool sync_now();
 
   Parts parts_;
   LogWriter& log_ = parts_.log;
+  LogSyncer syncer_;
   Progress progress_;
   std::atomic<bool> failing_ = false;
   std::atomic<bool> stopping_ = false;
@@ -134,7 +138,8 @@ class Writer {
   std::int64_t ring_records_in_batch_ = 0;
   RecordedEvent delivered_;
 
-  std::optional<Failure> failure_;        // Going on.
+  std::optional<Failure> write_failure_;  // Going on.
+  std::optional<Failure> sync_failure_;   // Going on.
   std::optional<Failure> ended_failure_;  // Over, not yet reported.
   std::int64_t recovered_ = 0;
   std::uint64_t own_stamp_ = 0;

@@ -14,6 +14,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr std::string_view kNotSynced = "the log cannot be put on disk";
 constexpr milliseconds kFirstBackoff{20};
 constexpr milliseconds kLongestBackoff{1000};
 constexpr std::chrono::hours kRemovalInterval{1};
@@ -38,30 +39,54 @@ bool Writer::tend() {
 }
 
 bool Writer::sync_when_due() {
-  if (!log_.unsynced() || Clock::now() < next_sync_) return true;
+  take_sync_result();
+  if (!log_.unsynced() || Clock::now() < next_sync_ || !syncer_.idle()) return true;
   if (!log_.segment().in_place()) {
     log_error("audit", "{} was removed or replaced while it was written", log_.segment().path());
     if (!rotate("segment_lost") || !commit()) return false;
   }
-  if (const auto synced = log_.sync(); !synced) {
-    begin_failure(synced.error(), true);
-  } else if (failure_ && failure_->in_sync) {
-    end_failure();
-  }
   const bool often = parts_.options.fsync != Fsync::kNever;
   next_sync_ = Clock::now() + (often ? parts_.options.fsync_interval : milliseconds(kRareSync));
+  if (auto job = log_.begin_sync()) {
+    syncer_.start(std::move(*job));
+  } else {
+    begin_failure(sync_failure_, job.error(), kNotSynced);
+  }
+  return true;
+}
+
+void Writer::take_sync_result() {
+  const auto result = syncer_.result();
+  if (!result) return;
+  if (!*result) {
+    log_.sync_failed();
+    begin_failure(sync_failure_, result->error(), kNotSynced);
+  } else if (sync_failure_) {
+    end_failure(sync_failure_);
+  }
+}
+
+bool Writer::sync_now() {
+  syncer_.wait_until_idle();
+  take_sync_result();
+  if (const auto synced = log_.sync(); !synced) {
+    begin_failure(sync_failure_, synced.error(), kNotSynced);
+    return false;
+  }
+  if (sync_failure_) end_failure(sync_failure_);
   return true;
 }
 
 bool Writer::rotate(std::string_view reason) {
   const std::uint32_t from = log_.segment().number();
   const ChainHead head = log_.head();
+  syncer_.wait_until_idle();
   for (;;) {
     const auto rotated = log_.rotate();
     if (rotated) break;
     if (!wait_out(rotated.error())) return false;
   }
-  if (failure_ && !failure_->in_sync) end_failure();
+  if (write_failure_) end_failure(write_failure_);
   Event event("integrity_chain_rotated");
   event.field("reason", std::string(reason))
       .field("from_segment", segment_name(from))
@@ -119,40 +144,43 @@ bool Writer::remove_old_segments() {
 
 // Waits before the next attempt. False when there is to be none.
 bool Writer::wait_out(const Error& error) {
-  begin_failure(error, false);
+  begin_failure(write_failure_, error, "events cannot be written and wait in memory");
   if (stopping_.load(std::memory_order_seq_cst)) return false;
-  const auto end = Clock::now() + failure_->backoff;
-  failure_->backoff = std::min(2 * failure_->backoff, kLongestBackoff);
+  const auto end = Clock::now() + write_failure_->backoff;
+  write_failure_->backoff = std::min(2 * write_failure_->backoff, kLongestBackoff);
   for (auto now = Clock::now(); now < end && !stopping_.load(); now = Clock::now()) {
     parts_.doorbell.wait(std::chrono::ceil<milliseconds>(end - now));
   }
   return true;
 }
 
-void Writer::begin_failure(const Error& error, bool in_sync) {
-  if (!failure_) {
-    log_error("audit", "events cannot be written and wait in memory: {}", error.what);
-    // One that ended a moment ago and is not yet reported goes on.
-    failure_ = std::exchange(ended_failure_, std::nullopt);
-    if (!failure_) failure_.emplace(Failure{.began = Clock::now()});
-    failure_->backoff = kFirstBackoff;
-    failure_->reportable = false;
+void Writer::begin_failure(std::optional<Failure>& failure, const Error& error,
+                           std::string_view what) {
+  if (!failure) {
+    log_error("audit", "{}: {}", what, error.what);
+    failure.emplace(Failure{.began = Clock::now(), .error = error.what, .backoff = kFirstBackoff});
   }
-  failure_->error = error.what;
-  failure_->in_sync = in_sync;
-  ++failure_->attempts;
+  ++failure->attempts;
   failing_.store(true, std::memory_order_relaxed);
   progress_.step();
 }
 
-void Writer::end_failure() {
-  failing_.store(false, std::memory_order_relaxed);
-  failure_->duration = Clock::now() - failure_->began;
-  failure_->ended_stamp = static_cast<std::uint64_t>(
+void Writer::end_failure(std::optional<Failure>& failure) {
+  failure->duration = Clock::now() - failure->began;
+  failure->ended_stamp = static_cast<std::uint64_t>(
       std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count());
-  failure_->delayed += ring_records_in_batch_;
-  ended_failure_ = std::exchange(failure_, std::nullopt);
-  log_info("audit", "events are written again");
+  failure->delayed += ring_records_in_batch_;
+  if (ended_failure_) {
+    // One that is not reported yet: told as one.
+    failure->duration = std::max(failure->duration, ended_failure_->duration);
+    failure->attempts += ended_failure_->attempts;
+    failure->delayed = std::max(failure->delayed, ended_failure_->delayed);
+    failure->error = ended_failure_->error;
+  }
+  ended_failure_ = std::exchange(failure, std::nullopt);
+  const bool failing = write_failure_.has_value() || sync_failure_.has_value();
+  failing_.store(failing, std::memory_order_relaxed);
+  if (!failing) log_info("audit", "events are written again");
 }
 
 }  // namespace agentsh::audit

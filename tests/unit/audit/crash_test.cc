@@ -3,8 +3,10 @@
 #include "audit/event_index.h"
 #include "audit/recorder.h"
 #include "audit/segments.h"
+#include "base/unique_fd.h"
 #include "tests/unit/audit/support.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -12,6 +14,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <random>
 #include <thread>
@@ -50,9 +53,9 @@ std::string thread_type(int thread) {
   return "thread-" + std::to_string(thread);
 }
 
-// The child: never returns.
+// The child: never returns. Its first thread tells by a byte when it has recorded `enough`.
 [[noreturn]] void record_forever(const RecorderOptions& options, std::int64_t round,
-                                 const SharedCounters& returned) {
+                                 const SharedCounters& returned, std::int64_t enough, int report) {
   auto recorder = open_recorder(options);
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t) {
@@ -60,6 +63,7 @@ std::string thread_type(int thread) {
       for (std::int64_t i = 0;; ++i) {
         recorder->record(numbered_event(thread_type(t), round * kPerRound + i));
         returned->calls[static_cast<std::size_t>(t)].store(i + 1);
+        if (t == 0 && i == enough && ::write(report, "x", 1) != 1) ::_exit(1);
       }
     });
   }
@@ -67,16 +71,34 @@ std::string thread_type(int thread) {
   ::_exit(0);
 }
 
+// A random moment during the child's start, which takes some milliseconds. Spins: what is wanted is
+// time, not the scheduler's turn.
+void spin_for(std::chrono::microseconds time) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (std::chrono::steady_clock::now() < end) {
+  }
+}
+
 // Runs the child and kills it at a random moment: during its start, or after some thousand events.
 void run_and_kill(const RecorderOptions& options, std::int64_t round,
                   const SharedCounters& returned, std::mt19937& random) {
+  const bool early = random() % 4 == 0;
+  const auto enough = static_cast<std::int64_t>(random() % 3'000);
+  std::array<int, 2> report{};
+  ASSERT_EQ(::pipe2(report.data(), O_CLOEXEC), 0);
+  const UniqueFd reader(report[0]);
+  UniqueFd writer(report[1]);
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
-  if (child == 0) record_forever(options, round, returned);
-  const bool early = random() % 4 == 0;
-  const std::int64_t enough = early ? 0 : static_cast<std::int64_t>(random() % 10'000);
-  for (unsigned spins = early ? random() % 4000 : 0; spins > 0; --spins) std::this_thread::yield();
-  while (returned->total() < enough) std::this_thread::yield();
+  if (child == 0) record_forever(options, round, returned, enough, writer.get());
+  writer.reset();
+  if (early) {
+    spin_for(std::chrono::microseconds(random() % 20'000));
+  } else {
+    char byte = 0;
+    ASSERT_EQ(::read(reader.get(), &byte, 1), 1) << "the child ended by itself";
+    spin_for(std::chrono::microseconds(random() % 500));
+  }
   ASSERT_EQ(::kill(child, SIGKILL), 0);
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
@@ -164,18 +186,23 @@ TEST(Crash, ShowsALineCutOffAfterTheKill) {
   const TempDirectory directory;
   RecorderOptions options = small_options(directory.path());
   options.fsync_interval = std::chrono::hours(1);  // The side-car stays at the start.
-  const SharedCounters counters;
+  std::array<int, 2> report{};
+  ASSERT_EQ(::pipe2(report.data(), O_CLOEXEC), 0);
+  const UniqueFd reader(report[0]);
+  UniqueFd writer(report[1]);
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
     auto recorder = open_recorder(options);
     for (int i = 0; i < 10; ++i) recorder->record(numbered_event("test", i));
     recorder->flush();
-    counters->calls[0].store(1);
+    if (::write(writer.get(), "x", 1) != 1) ::_exit(1);
     ::pause();
     ::_exit(0);
   }
-  while (counters->calls[0].load() == 0) std::this_thread::yield();
+  writer.reset();
+  char byte = 0;
+  ASSERT_EQ(::read(reader.get(), &byte, 1), 1);
   const std::string segment = segment_path(options.directory, 1);
   ASSERT_TRUE(verify_with_key(options.directory, options.key_file).ok());
   ASSERT_EQ(::kill(child, SIGKILL), 0);

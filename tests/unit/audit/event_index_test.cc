@@ -5,6 +5,7 @@
 #include "tests/unit/audit/support.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <functional>
@@ -235,6 +236,17 @@ TEST_F(EventIndexTest, CatchesUpInTheBackground) {
     const auto page = index.query({.limit = 1000}).value();
     if (page.events.size() == 100 && page.complete) break;
     std::this_thread::yield();
+  }
+}
+
+TEST_F(EventIndexTest, IsReadableForItsOwnerOnly) {
+  record_numbers(1, 5);
+  EXPECT_EQ(find({}).size(), 5u);
+  auto index = EventIndex::open(options_.directory).value();
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    struct stat info{};
+    ASSERT_EQ(::stat((EventIndex::file_in(options_.directory) + suffix).c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0600u) << suffix;
   }
 }
 

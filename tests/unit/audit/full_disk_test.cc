@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -176,6 +177,29 @@ TEST(FullDisk, KeepsEventsInTheRingOverAKill) {
     free_disk(options);
     open_recorder(options).reset();
     expect_numbers(options, count);
+  });
+}
+
+TEST(FullDisk, LetsNewThreadsShareARing) {
+  constexpr int kThreads = 4;
+  constexpr int kEach = 50;
+  on_small_disk([](const RecorderOptions& options) {
+    auto recorder = open_recorder(options);
+    fill_disk(options, 0);
+    std::vector<std::thread> threads;
+    for (int t = 0; t < kThreads; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < kEach; ++i) recorder->record(numbered_event("test", t * kEach + i));
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    free_disk(options);
+    recorder.reset();
+    auto numbers = numbers_in_log(options.directory, "test");
+    std::ranges::sort(numbers);
+    ASSERT_EQ(numbers.size(), std::size_t{kThreads * kEach});
+    EXPECT_EQ(numbers.back(), kThreads * kEach - 1);
+    EXPECT_TRUE(verify_with_key(options.directory, options.key_file).ok());
   });
 }
 
