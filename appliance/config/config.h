@@ -97,12 +97,6 @@ struct UpstreamProxy {
   std::string password;
 };
 
-struct TlsInspectionConfig {
-  bool enabled = true;
-  std::string ca_cert;
-  std::string ca_key;
-};
-
 struct ProxyTimeouts {
   Duration connect = std::chrono::seconds(10);
   Duration handshake = std::chrono::seconds(10);
@@ -125,7 +119,7 @@ struct NetworkSection {
   std::vector<std::string> upstream_proxy_bypass;  // Hosts, "*.suffix", CIDR networks.
   std::vector<std::string> tls_passthrough;        // Hosts, "*.suffix".
   std::vector<int> host_ports;
-  TlsInspectionConfig tls_inspection;
+  bool tls_inspection = true;
   ProxyTimeouts timeouts;
 };
 

@@ -91,13 +91,10 @@ void add_network_keys(Schema& schema, NetworkSection& network) {
              "True is intercept_mode: ebpf, which fails where eBPF does not work.");
   schema.add(block + "threads", integer_field(network.threads, 0, 256),
              "Threads of the proxy; 0 for one per processor.");
-  schema.add(block + "tls_inspection.enabled", flag_field(network.tls_inspection.enabled),
-             "Open TLS towards the session with certificates of our own authority. Otherwise only "
-             "names are checked and bytes pass as they are.");
-  schema.add_state_path(block + "tls_inspection.ca_cert", network.tls_inspection.ca_cert,
-                        "ca/ca.pem", "The authority's certificate. Made when it does not exist.");
-  schema.add_state_path(block + "tls_inspection.ca_key", network.tls_inspection.ca_key, "ca/ca.key",
-                        "The authority's private key, mode 0600.");
+  schema.add(block + "tls_inspection.enabled", flag_field(network.tls_inspection),
+             "Open TLS towards the session with certificates of our own authority, which is in the "
+             "state directory (`agentsh ca export`). Otherwise only names are checked and bytes "
+             "pass as they are.");
   schema.add(block + "tls_passthrough",
              text_list_field(network.tls_passthrough, "hosts", check_host),
              "Hosts whose TLS is never opened, because their clients pin a certificate.");

@@ -11,11 +11,13 @@ using policy::YamlKind;
 using policy::YamlNode;
 using policy::YamlReader;
 
-// One segment of the known paths. A leaf has a key or a shape.
+namespace {
+
+// One segment of the known paths. A leaf has a key (its place in Schema::keys()) or a shape.
 struct SchemaNode {
   std::string name;
   std::vector<std::unique_ptr<SchemaNode>> children;
-  const Key* key = nullptr;
+  std::optional<std::size_t> key;
   std::optional<Shape> shape;
 
   SchemaNode& child(std::string_view child_name) {
@@ -38,7 +40,31 @@ struct SchemaNode {
   }
 };
 
-namespace {
+// The tree of all known paths. It is the same for every Schema, so it is made once.
+SchemaNode make_known_paths() {
+  SchemaNode root;
+  ServerConfig config;
+  const Schema schema(config);
+  for (std::size_t i = 0; i < schema.keys().size(); ++i) {
+    root.descendant(schema.keys()[i].path).key = i;
+  }
+  for (const KnownKeys& known : known_keys()) {
+    std::string_view names = known.names;
+    while (!names.empty()) {
+      const std::size_t end = names.find(' ');
+      root.descendant(std::string(known.block) + std::string(names.substr(0, end))).shape =
+          known.shape;
+      if (end == std::string_view::npos) break;
+      names.remove_prefix(end + 1);
+    }
+  }
+  return root;
+}
+
+const SchemaNode& known_paths() {
+  static const SchemaNode root = make_known_paths();
+  return root;
+}
 
 // Keys that people write although they belong elsewhere.
 struct Misplaced {
@@ -175,22 +201,21 @@ std::optional<Value> read_shape(YamlNode node, Shape shape, std::string_view key
   return {};
 }
 
-}  // namespace
-
 // One reading: where its values come from and where they go.
-struct ConfigReader::Pass {
+struct Pass {
+  const Schema& schema;
   ReadContext& context;
   std::vector<SetKey>& set;
   Origin origin;
 
-  void read(const SchemaNode& schema, YamlNode node, const std::string& path) {
+  void read(const SchemaNode& known, YamlNode node, const std::string& path) {
     if (node.empty()) return;
-    if (schema.key != nullptr || schema.shape) return read_leaf(schema, node, path);
-    const std::string& first = schema.children.front()->name;
-    if (first == "[]") return read_items(*schema.children.front(), node, path);
-    if (first == "*") return read_entries(*schema.children.front(), node, path);
+    if (known.key || known.shape) return read_leaf(known, node, path);
+    const std::string& first = known.children.front()->name;
+    if (first == "[]") return read_items(*known.children.front(), node, path);
+    if (first == "*") return read_entries(*known.children.front(), node, path);
     YamlReader reader(node, path, context.problems);
-    for (const auto& child : schema.children) {
+    for (const auto& child : known.children) {
       read(*child, reader.get(child->name), joined(path, child->name));
     }
     for (const Misplaced& misplaced : kMisplaced) {
@@ -200,36 +225,40 @@ struct ConfigReader::Pass {
     }
   }
 
-  void read_leaf(const SchemaNode& schema, YamlNode node, const std::string& path) {
-    Value value;
-    if (schema.key != nullptr) {
-      const Field& field = *schema.key->field;
-      if (!schema.key->field->read(node, path, context)) return;
-      value = json_value([&](JsonWriter& out) { field.write(out, true); });
-      if (field.is_word()) value.text = lower(node.text());
-    } else {
-      auto read = read_shape(node, *schema.shape, path, context.problems);
-      if (!read) return;
-      value = std::move(*read);
+  void read_leaf(const SchemaNode& known, YamlNode node, const std::string& path) {
+    std::optional<Value> value;
+    if (known.shape) {
+      value = read_shape(node, *known.shape, path, context.problems);
+    } else if (known.key) {
+      value = read_member(*schema.keys()[*known.key].field, node, path);
     }
+    if (!value) return;
     Origin here = origin;
     here.where = origin.kind == Origin::Kind::kFile ? node.where() : policy::SourcePosition{};
-    set.push_back({path, std::move(here), std::move(value.text), std::move(value.json), nullptr});
+    set.push_back({path, std::move(here), std::move(value->text), std::move(value->json), nullptr});
   }
 
-  void read_items(const SchemaNode& schema, YamlNode node, const std::string& path) {
+  std::optional<Value> read_member(Field& field, YamlNode node, const std::string& path) {
+    if (!field.read(node, path, context)) return {};
+    Value value = json_value([&](JsonWriter& out) { field.write(out, true); });
+    // Words that mean the same are told apart by what has no effect (unenforced.h).
+    if (field.is_word()) value.text = lower(node.text());
+    return value;
+  }
+
+  void read_items(const SchemaNode& known, YamlNode node, const std::string& path) {
     if (!node.is_sequence()) {
       context.problems.error(node.where(), path,
                              fmt::format("must be a list, not {}", node.describe()));
       return;
     }
     for (std::size_t i = 0; i < node.size(); ++i) {
-      read(schema, node.item(i), fmt::format("{}[{}]", path, i));
+      read(known, node.item(i), fmt::format("{}[{}]", path, i));
     }
     if (node.size() == 0) read_empty(node, path, "[]");
   }
 
-  void read_entries(const SchemaNode& schema, YamlNode node, const std::string& path) {
+  void read_entries(const SchemaNode& known, YamlNode node, const std::string& path) {
     if (!node.is_map()) {
       context.problems.error(node.where(), path,
                              fmt::format("must be a map, not {}", node.describe()));
@@ -237,7 +266,7 @@ struct ConfigReader::Pass {
     }
     for (std::size_t i = 0; i < node.size(); ++i) {
       auto [name, value] = node.entry(i);
-      read(schema, value, joined(path, name.text()));
+      read(known, value, joined(path, name.text()));
     }
     if (node.size() == 0) read_empty(node, path, "{}");
   }
@@ -250,31 +279,17 @@ struct ConfigReader::Pass {
   }
 };
 
-ConfigReader::ConfigReader(const Schema& schema) : root_(std::make_unique<SchemaNode>()) {
-  for (const Key& key : schema.keys()) root_->descendant(key.path).key = &key;
-  for (const KnownKeys& known : known_keys()) {
-    std::string_view names = known.names;
-    while (!names.empty()) {
-      const std::size_t end = names.find(' ');
-      root_->descendant(std::string(known.block) + std::string(names.substr(0, end))).shape =
-          known.shape;
-      if (end == std::string_view::npos) break;
-      names.remove_prefix(end + 1);
-    }
-  }
-}
-
-ConfigReader::~ConfigReader() = default;
+}  // namespace
 
 void ConfigReader::read(YamlNode root, const std::string& file, ReadContext& context,
                         std::vector<SetKey>& set) {
-  Pass pass{context, set, {.kind = Origin::Kind::kFile, .name = file}};
-  pass.read(*root_, root, "");
+  Pass pass{schema_, context, set, {.kind = Origin::Kind::kFile, .name = file}};
+  pass.read(known_paths(), root, "");
 }
 
 void ConfigReader::read_text(std::string_view path, const std::string& text, const Origin& origin,
                              ReadContext& context, std::vector<SetKey>& set) {
-  const SchemaNode* node = root_.get();
+  const SchemaNode* node = &known_paths();
   for (std::string_view rest = path; node != nullptr && !rest.empty();) {
     const std::size_t end = rest.find('.');
     auto found =
@@ -283,13 +298,13 @@ void ConfigReader::read_text(std::string_view path, const std::string& text, con
     node = found == node->children.end() ? nullptr : found->get();
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
   }
-  if (node == nullptr || (node->key == nullptr && !node->shape)) {
+  if (node == nullptr || (!node->key && !node->shape)) {
     context.problems.error({}, path, "unknown key");
     return;
   }
   std::vector<YamlData> items;
   YamlData value{.kind = YamlKind::kScalar, .plain = true, .text = text};
-  if (node->key != nullptr && node->key->field->is_list()) {
+  if (node->key && schema_.keys()[*node->key].field->is_list()) {
     value.kind = YamlKind::kSequence;
     for (std::size_t begin = 0; begin < text.size();) {
       const std::size_t end = std::min(text.find(',', begin), text.size());
@@ -299,7 +314,7 @@ void ConfigReader::read_text(std::string_view path, const std::string& text, con
     }
     for (const YamlData& item : items) value.items.push_back(&item);
   }
-  Pass pass{context, set, origin};
+  Pass pass{schema_, context, set, origin};
   pass.read(*node, YamlNode(&value), std::string(path));
 }
 

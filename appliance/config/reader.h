@@ -8,19 +8,15 @@
 #include "appliance/config/loaded_config.h"
 #include "appliance/config/schema.h"
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace agentsh::config {
 
-struct SchemaNode;
-
 class ConfigReader {
  public:
-  explicit ConfigReader(const Schema& schema);
-  ~ConfigReader();
+  explicit ConfigReader(const Schema& schema) : schema_(schema) {}
 
   // Reads a whole file. What it sets is appended to `set`.
   void read(policy::YamlNode root, const std::string& file, ReadContext& context,
@@ -32,8 +28,7 @@ class ConfigReader {
                  ReadContext& context, std::vector<SetKey>& set);
 
  private:
-  struct Pass;
-  std::unique_ptr<SchemaNode> root_;
+  const Schema& schema_;
 };
 
 }  // namespace agentsh::config

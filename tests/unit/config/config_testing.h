@@ -17,7 +17,7 @@
 namespace agentsh::config {
 
 struct TestRequest : LoadRequest {
-  explicit TestRequest(std::map<std::string, std::string> variables = {}) {
+  explicit TestRequest(const std::map<std::string, std::string>& variables = {}) {
     uid = 1000;
     machine_file = "/nonexistent/config.yaml";
     environment = [variables](const std::string& name) -> std::optional<std::string> {

@@ -13,8 +13,8 @@ using testing::HasSubstr;
 // A user (or root, when the tests are root's) with empty directories of their own.
 class LoadConfig : public testing::Test {
  protected:
-  LoadRequest request(std::map<std::string, std::string> variables = {}) {
-    TestRequest request(std::move(variables));
+  LoadRequest request(const std::map<std::string, std::string>& variables = {}) {
+    TestRequest request(variables);
     request.uid = ::geteuid();
     request.paths.config_directory = directory_ / "config";
     request.working_directory = directory_ / "work";

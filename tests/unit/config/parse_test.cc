@@ -54,7 +54,7 @@ sandbox:
     upstream_proxy: {url: "http://u:p@proxy.corp:3128", bypass: ["*.corp", 10.0.0.0/8]}
     tls_passthrough: [pinned.example.com]
     host_ports: [5432, 6379]
-    tls_inspection: {enabled: false, ca_cert: /ca.pem, ca_key: /ca.key}
+    tls_inspection: {enabled: false}
     timeouts: {connect: 1s, handshake: 2s, request_head: 3s, idle: 4s, dns: 500ms}
   env_inject: {A: "${HOME}", B: 5}
 security: {mode: full, strict: true, minimum_mode: landlock, warn_degraded: false}
@@ -112,9 +112,7 @@ audit:
   EXPECT_THAT(network.upstream_proxy_bypass, ElementsAre("*.corp", "10.0.0.0/8"));
   EXPECT_THAT(network.tls_passthrough, ElementsAre("pinned.example.com"));
   EXPECT_THAT(network.host_ports, ElementsAre(5432, 6379));
-  EXPECT_FALSE(network.tls_inspection.enabled);
-  EXPECT_EQ(network.tls_inspection.ca_cert, "/ca.pem");
-  EXPECT_EQ(network.tls_inspection.ca_key, "/ca.key");
+  EXPECT_FALSE(network.tls_inspection);
   EXPECT_EQ(network.timeouts.connect, seconds(1));
   EXPECT_EQ(network.timeouts.handshake, seconds(2));
   EXPECT_EQ(network.timeouts.request_head, seconds(3));
@@ -149,7 +147,6 @@ TEST(ParseConfig, PathsBelowTheStateDirectoryFollowIt) {
   EXPECT_EQ(config.sessions.base_dir, "/s");
   EXPECT_EQ(config.audit.dir, "/srv/audit");
   EXPECT_EQ(config.audit.key_file, "/srv/audit.key");
-  EXPECT_EQ(config.sandbox.network.tls_inspection.ca_key, "/srv/ca/ca.key");
 }
 
 TEST(ParseConfig, EbpfKeysAreBroughtIntoTheInterceptMode) {

@@ -66,8 +66,6 @@ constexpr Default kDefaults[] = {
     {"sandbox.network.ebpf.required", "false"},
     {"sandbox.network.threads", "0"},
     {"sandbox.network.tls_inspection.enabled", "true"},
-    {"sandbox.network.tls_inspection.ca_cert", "\"/home/ann/.local/state/agentsh/ca/ca.pem\""},
-    {"sandbox.network.tls_inspection.ca_key", "\"/home/ann/.local/state/agentsh/ca/ca.key\""},
     {"sandbox.network.tls_passthrough", "[]"},
     {"sandbox.network.resolvers", "[]"},
     {"sandbox.network.upstream_ca_files", "[]"},
