@@ -95,7 +95,10 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
   parts.tm_hour = *hour;
   parts.tm_min = *minute - offset_minutes;
   parts.tm_sec = *second;
-  return std::chrono::system_clock::from_time_t(::timegm(&parts)) + nanoseconds(fraction);
+  const std::time_t seconds = ::timegm(&parts);
+  // What 64 bits of nanoseconds hold: the years 1678 to 2261.
+  if (seconds < -9'214'560'000 || seconds > 9'214'646'399) return {};
+  return std::chrono::system_clock::from_time_t(seconds) + nanoseconds(fraction);
 }
 
 std::optional<nanoseconds> parse_duration(std::string_view text) {

@@ -18,6 +18,15 @@ TEST(Rfc3339, RoundTrips) {
   }
 }
 
+TEST(Rfc3339, RefusesYearsThatNanosecondsCannotCount) {
+  EXPECT_TRUE(parse_rfc3339("1678-01-01T00:00:00Z"));
+  EXPECT_TRUE(parse_rfc3339("2261-12-31T23:59:59.999999999Z"));
+  for (const char* text : {"0000-01-01T00:00:00Z", "1677-12-31T23:59:59Z", "2262-01-01T00:00:00Z",
+                           "9999-12-31T23:59:59Z", "2261-12-31T23:59:59-01:00"}) {
+    EXPECT_FALSE(parse_rfc3339(text)) << text;
+  }
+}
+
 TEST(Duration, ParsesWhatPoliciesWrite) {
   EXPECT_EQ(parse_duration("30s"), 30s);
   EXPECT_EQ(parse_duration("1h30m"), 90min);
