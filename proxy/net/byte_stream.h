@@ -54,6 +54,7 @@ class ByteStream {
  public:
   virtual ~ByteStream() = default;
 
+  // An empty buffer gets kOk with 0 bytes, and so does writing no bytes.
   virtual IoResult try_read(std::span<std::uint8_t> buffer) = 0;
   // Gathers: several parts in one system call (or one TLS record). Moves a prefix of their
   // concatenation.

@@ -76,6 +76,7 @@ IoResult SocketStream::take_unread(std::span<std::uint8_t> buffer) {
 
 IoResult SocketStream::try_read(std::span<std::uint8_t> buffer) {
   if (fd_ < 0) return failure(ECANCELED);
+  if (buffer.empty()) return {.status = IoStatus::kOk};
   if (has_unread()) return take_unread(buffer);
   for (;;) {
     const ssize_t got = ::recv(fd_, buffer.data(), buffer.size(), 0);

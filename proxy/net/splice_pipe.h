@@ -22,8 +22,9 @@ class SplicePipe {
   // copies instead.
   static Result<SplicePipe> borrow();
 
-  // splice(2) without waiting. What went through; 0 at the end of `socket`; an error otherwise
-  // (EAGAIN among them).
+  // splice(2) without waiting. Like write(2) it raises SIGPIPE where the peer is gone: workers
+  // block that signal, other threads must ignore it. What went through; 0 at the end of `socket`;
+  // an error otherwise (EAGAIN among them).
   Result<std::size_t> fill(int socket);
   Result<std::size_t> drain(int socket);
 

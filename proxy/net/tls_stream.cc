@@ -207,9 +207,10 @@ IoResult TlsStream::read_once(std::span<std::uint8_t> buffer) {
 
 IoResult TlsStream::try_read(std::span<std::uint8_t> buffer) {
   if (failure_) return {.status = IoStatus::kError, .error = failure_};
-  IoResult first = read_once(buffer);
-  read_blocked_ = first.status == IoStatus::kWouldBlock;
-  return first;
+  if (buffer.empty()) return {.status = IoStatus::kOk};
+  const IoResult got = read_once(buffer);
+  read_blocked_ = got.status == IoStatus::kWouldBlock;
+  return got;
 }
 
 IoResult TlsStream::try_write(std::span<const Bytes> parts) {

@@ -56,6 +56,14 @@ TEST(SocketStream, GathersPartsInOrder) {
   EXPECT_EQ(read_some(pair.loop, *pair.other), "abcdef");
 }
 
+TEST(SocketStream, NothingIsNotTheEnd) {
+  Pair pair;
+  const IoResult got = pair.one->try_read({});
+  EXPECT_EQ(got.status, IoStatus::kOk);
+  EXPECT_EQ(got.bytes, 0u);
+  EXPECT_EQ(pair.one->try_write({}).status, IoStatus::kOk);
+}
+
 TEST(SocketStream, WouldBlockNamesWhatToWaitFor) {
   Pair pair;
   std::array<std::uint8_t, 8> buffer;
