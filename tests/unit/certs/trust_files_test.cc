@@ -214,5 +214,37 @@ TEST(JavaKeyStore, AJavaProgramTrustsWhatIsInIt) {
   EXPECT_THAT(in_folder("java Trust ca.pem").output, HasSubstr("unknown"));
 }
 
+TEST(TrustFilesOnThisHost, MountedOverTheOriginalsTheyMakeProgramsTrustUs) {
+  if (run_command("unshare -m true").status != 0) GTEST_SKIP() << "needs the right to mount";
+  if (!find_host_bundle()) GTEST_SKIP() << "no CA bundle on this host";
+  const TempFolder folder;
+  const auto authority = Authority::generate().value();
+  auto files = TrustFiles::prepare({.cache = folder / "cache"}, *authority);
+  ASSERT_TRUE(files) << files.error().what;
+  std::string mounts;
+  for (const TrustMount& mount : files->mounts) {
+    mounts += "mount --bind " + mount.source + " " + mount.target + " && ";
+  }
+  const auto inside = [&](const std::string& command) {
+    folder.put("inside.sh", mounts + command);
+    return run_command("unshare -m sh " + folder / "inside.sh");
+  };
+  // By the bundle, by the hashed directory, and not without the mounts.
+  const std::string verify = "openssl verify ";
+  EXPECT_EQ(inside(verify + files->authority).status, 0);
+  EXPECT_EQ(inside(verify + "-no-CAfile -no-CAstore " + files->authority).status, 0);
+  EXPECT_EQ(inside(verify + "-no-CApath -no-CAstore " + files->authority).status, 0);
+  EXPECT_NE(run_command(verify + files->authority).status, 0);
+  // The host's own roots are still there.
+  const auto root = certificates_in_pem(read_file(*find_host_bundle()).value()).front();
+  const std::string path = folder.put("root.pem", certificate_to_pem(root));
+  EXPECT_EQ(inside(verify + "-no-CAfile " + path).status, 0);
+  if (!have_command("java") || !have_command("javac")) return;
+  folder.put("Trust.java", kJavaProgram);
+  ASSERT_EQ(run_command("javac -d " + folder.path() + " " + folder / "Trust.java").status, 0);
+  EXPECT_THAT(inside("java -cp " + folder.path() + " Trust " + files->authority).output,
+              HasSubstr("trusted"));
+}
+
 }  // namespace
 }  // namespace agentsh::certs
