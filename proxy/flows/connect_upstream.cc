@@ -29,15 +29,9 @@ std::unique_ptr<Upstream> take_pooled(const Connection& connection,
 
 asio::awaitable<Result<TlsLeg>> open_tls(Connection& connection,
                                          std::unique_ptr<net::ByteStream> stream,
-                                         std::string tls_name, bool send_name) {
-  // Closes the socket beneath the TLS stream that will own it.
-  net::StreamDeadline deadline(*stream);
-  deadline.expires_after(connection.options().connect);
+                                         TlsConnectRequest request) {
   Result<TlsLeg> leg =
-      co_await connection.context->tls->connect(std::move(stream), std::move(tls_name), send_name);
-  if (!leg && deadline.expired()) {
-    co_return fail("the server did not finish its TLS handshake in time", std::errc::timed_out);
-  }
+      co_await connection.context->tls->connect(std::move(stream), std::move(request));
   if (leg) connection.context->policy->record(intercept_event(connection, *leg));
   co_return leg;
 }
@@ -76,7 +70,9 @@ asio::awaitable<UpstreamAttempt> connect_upstream(Connection& connection,
       upstream_key(connection.context->policy->session_id(), connected->target, request.tls_name);
   if (!request.tls_name.empty()) {
     Result<TlsLeg> leg = co_await open_tls(connection, std::move(connected->server.stream),
-                                           std::move(request.tls_name), request.send_name);
+                                           {.host = std::move(request.tls_name),
+                                            .port = connected->target.endpoint.port,
+                                            .timeout = connection.options().connect});
     if (!leg) {
       attempt.tls_failed = true;
       attempt.error = std::move(leg.error());

@@ -18,9 +18,8 @@ boost::asio::awaitable<Result<Connected>> connect_any(Connection& connection,
                                                       ServerUse use);
 
 struct UpstreamRequest {
-  std::string tls_name;   // Empty: plain.
-  bool send_name = true;  // SNI.
-  bool fresh = false;     // Not from the pool.
+  std::string tls_name;  // Empty: plain.
+  bool fresh = false;    // Not from the pool.
 };
 
 // Either `upstream` or `error`.

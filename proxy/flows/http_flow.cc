@@ -53,7 +53,7 @@ class HttpFlow {
   std::optional<Route> route_;
   std::string route_host_;
   std::string route_url_;  // Scheme and authority of absolute-form requests; else empty.
-  const void* route_policy_ = nullptr;
+  std::shared_ptr<const void> route_policy_;
 
   UpstreamRequest upstream_request_;
   std::unique_ptr<Upstream> attached_;
@@ -70,7 +70,6 @@ HttpFlow::HttpFlow(Connection& connection, HttpStart start)
       attached_(std::move(start.upstream)),
       hold_(net::Deadlines::of(connection.client->executor()), &park_idle, this) {
   upstream_request_.tls_name = std::move(start.tls_name);
-  upstream_request_.send_name = start.send_name;
 }
 
 // An idle client does not keep a server connection for long.
@@ -165,10 +164,10 @@ asio::awaitable<void> HttpFlow::route_own(std::string host) {
   route_.emplace(co_await route_connection(c_, {.claimed = unnamed ? std::string_view() : host,
                                                 .claimed_by = c_.sni.empty() ? "Host" : "SNI",
                                                 .protocol = c_.tls ? "tls" : "http"}));
-  if (c_.tls && c_.sni.empty()) {
-    // The server's certificate was checked for the name that was known when TLS was opened.
-    upstream_request_.tls_name = route_->name.empty() ? host : route_->name;
-  }
+  if (!c_.tls) co_return;
+  // Without SNI the server was chosen before it was known which host is meant.
+  if (c_.sni.empty()) upstream_request_.tls_name = route_->name.empty() ? host : route_->name;
+  if (!route_->rewritten_sni.empty()) upstream_request_.tls_name = route_->rewritten_sni;
 }
 
 asio::awaitable<void> HttpFlow::route_by_url(std::string host) {
@@ -176,7 +175,6 @@ asio::awaitable<void> HttpFlow::route_by_url(std::string host) {
   const std::uint16_t port = head().authority().port_or(https ? 443 : 80);
   upstream_request_ = {};
   if (https) upstream_request_.tls_name = host;
-  upstream_request_.send_name = !IpAddress::parse(host);
   route_.emplace(co_await route_to_host(c_, std::move(host), port, "http"));
 }
 

@@ -29,7 +29,6 @@ struct HttpStart {
   std::optional<Route> route;
   std::unique_ptr<Upstream> upstream;
   std::string tls_name;  // Of the server's leg; empty: plain.
-  bool send_name = true;
 };
 
 boost::asio::awaitable<HttpEnd> run_http(Connection& connection, HttpStart start);

@@ -13,6 +13,7 @@
 #include "policies/verdict.h"
 #include "proxy/net/byte_stream.h"
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -28,8 +29,8 @@ class FlowPolicy {
   virtual ~FlowPolicy() = default;
 
   virtual const std::string& session_id() const = 0;
-  // Changes when the policy is replaced: what was judged before is judged again.
-  virtual const void* version() const = 0;
+  // Another one when the policy is replaced: what was judged before is judged again.
+  virtual std::shared_ptr<const void> version() const = 0;
   // Records nothing.
   virtual policy::Verdict judge(const policy::ConnectFacts& facts) const = 0;
   // Waits for an approval if the verdict needs one, records the event, calls back once. Returns the
@@ -79,16 +80,28 @@ struct TlsLeg {
   std::string issuer;
 };
 
+struct TlsAcceptRequest {
+  std::string leaf_name;    // The host name or address that the certificate is for.
+  std::string server_name;  // Of the ClientHello that was read; "" for none.
+  std::chrono::milliseconds timeout{};
+};
+
+struct TlsConnectRequest {
+  std::string host;  // A host name or an address in text: what the certificate must be for.
+  std::uint16_t port = 0;
+  std::chrono::milliseconds timeout{};
+};
+
 class TlsServices {
  public:
   virtual ~TlsServices() = default;
-  // Answers a client with a leaf certificate minted for `name` (a host name or an address).
+  // Answers a client with a minted leaf certificate.
   virtual boost::asio::awaitable<Result<TlsLeg>> accept(std::unique_ptr<net::ByteStream> client,
-                                                        std::string name) = 0;
-  // Connects to a server; succeeds only when its certificate is valid for `name`. Without
-  // `send_name` the hello carries no SNI, as the client's did not.
+                                                        TlsAcceptRequest request) = 0;
+  // Connects to a server; succeeds only when its certificate is valid. Fails with timed_out when
+  // the time is over.
   virtual boost::asio::awaitable<Result<TlsLeg>> connect(std::unique_ptr<net::ByteStream> server,
-                                                         std::string name, bool send_name) = 0;
+                                                         TlsConnectRequest request) = 0;
 };
 
 // Where a connection to a server goes.

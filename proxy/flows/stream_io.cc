@@ -1,7 +1,6 @@
 #include "proxy/flows/stream_io.h"
 
 #include "proxy/net/deadlines.h"
-#include "proxy/net/socket_stream.h"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -14,13 +13,9 @@ namespace asio = boost::asio;
 using net::IoResult;
 using net::IoStatus;
 
-bool can_wait_first(const net::ByteStream& stream) {
-  return dynamic_cast<const net::SocketStream*>(&stream) != nullptr;
-}
-
 asio::awaitable<IoResult> read_more(net::ByteStream& stream, Buffer& buffer, ReadFirst first) {
   net::Want want = net::Want::kRead;
-  bool wait = first == ReadFirst::kWait && can_wait_first(stream);
+  bool wait = first == ReadFirst::kWait;
   for (;;) {
     if (wait) {
       buffer.release_if_empty();

@@ -12,16 +12,11 @@
 
 namespace agentsh::flows {
 
-// Whether a stream may be waited on without trying to read first. True where all bytes that are
-// there make the socket readable (plain sockets); false where some may sit in the process already
-// (TLS).
-bool can_wait_first(const net::ByteStream& stream);
-
 enum class ReadFirst : std::uint8_t { kTry, kWait };
 
 // Reads at least one byte into `buffer`; kOk, kEnd or kError, never kWouldBlock. A buffer that is
 // full is an error (no_buffer_space). kWait: nothing is expected to be there yet, which saves a
-// system call where can_wait_first().
+// system call; bytes that a stream holds itself end its wait at once.
 boost::asio::awaitable<net::IoResult> read_more(net::ByteStream& stream, Buffer& buffer,
                                                 ReadFirst first = ReadFirst::kTry);
 

@@ -90,9 +90,9 @@ asio::awaitable<bool> TlsFlow::open_client() {
   socket->unread(c_.start.data());
   c_.start.consume(c_.start.size());
   c_.start.release_if_empty();
-  net::StreamDeadline deadline(*socket);
-  deadline.expires_after(c_.options().hello);
-  Result<TlsLeg> leg = co_await c_.context->tls->accept(std::move(c_.client), leaf_name());
+  Result<TlsLeg> leg = co_await c_.context->tls->accept(
+      std::move(c_.client),
+      {.leaf_name = leaf_name(), .server_name = c_.sni, .timeout = c_.options().hello});
   if (!leg) {
     c_.context->policy->record(intercept_failure_event(c_, "client", leg.error().what));
     co_return false;
@@ -122,7 +122,6 @@ asio::awaitable<void> TlsFlow::pass_through(const Route& route, bool hidden_name
 asio::awaitable<void> TlsFlow::intercept(Route route) {
   UpstreamRequest request;
   request.tls_name = route.rewritten_sni.empty() ? leaf_name() : route.rewritten_sni;
-  request.send_name = !c_.sni.empty() || !route.rewritten_sni.empty();
   UpstreamAttempt attempt = co_await connect_upstream(c_, route.targets, request);
   if (attempt.upstream == nullptr) {
     c_.context->policy->record(intercept_failure_event(c_, "server", attempt.error.what));
@@ -135,7 +134,6 @@ asio::awaitable<void> TlsFlow::intercept(Route route) {
   start.route = std::move(route);
   start.upstream = std::move(attempt.upstream);
   start.tls_name = std::move(request.tls_name);
-  start.send_name = request.send_name;
   co_await serve_inside(std::move(start));
 }
 

@@ -1,6 +1,7 @@
 #include "tests/unit/flows/fakes.h"
 
 #include "base/json_reader.h"
+#include "proxy/net/deadlines.h"
 #include "tests/support/run_loop.h"
 
 #include <boost/asio/co_spawn.hpp>
@@ -163,7 +164,7 @@ asio::awaitable<std::string> read_line(net::ByteStream& stream) {
 }  // namespace
 
 asio::awaitable<Result<TlsLeg>> FakeTls::accept(std::unique_ptr<net::ByteStream> client,
-                                                std::string name) {
+                                                TlsAcceptRequest request) {
   std::array<std::uint8_t, 5> header{};
   for (std::uint8_t& byte : header) {
     const auto got = co_await net::read(*client, {&byte, 1});
@@ -175,7 +176,7 @@ asio::awaitable<Result<TlsLeg>> FakeTls::accept(std::unique_ptr<net::ByteStream>
     if (!got || *got == 0) co_return fail("half a hello");
   }
   if (!accept_error.empty()) co_return fail(accept_error);
-  const std::string hello = fmt::format("HELLO {}\n", name);
+  const std::string hello = fmt::format("HELLO {}\n", request.leaf_name);
   if (Result<> sent = co_await net::write(*client, as_bytes(hello)); !sent) {
     co_return std::unexpected(sent.error());
   }
@@ -186,17 +187,20 @@ asio::awaitable<Result<TlsLeg>> FakeTls::accept(std::unique_ptr<net::ByteStream>
 }
 
 asio::awaitable<Result<TlsLeg>> FakeTls::connect(std::unique_ptr<net::ByteStream> server,
-                                                 std::string name, bool send_name) {
-  const std::string hello = fmt::format("CONNECT {}{}\n", name, send_name ? "" : " without SNI");
+                                                 TlsConnectRequest request) {
+  const std::string hello = fmt::format("CONNECT {}\n", request.host);
+  net::StreamDeadline deadline(*server);
+  deadline.expires_after(request.timeout);
   if (Result<> sent = co_await net::write(*server, as_bytes(hello)); !sent) {
     co_return std::unexpected(sent.error());
   }
   const std::string answer = co_await read_line(*server);
+  if (deadline.expired()) co_return fail("no handshake in time", std::errc::timed_out);
   if (answer != "OK") co_return fail(answer);
   TlsLeg leg;
   leg.stream = std::move(server);
   leg.version = "TLSv1.3";
-  leg.subject = "CN=" + name;
+  leg.subject = "CN=" + request.host;
   leg.issuer = "CN=Test CA";
   co_return leg;
 }

@@ -31,7 +31,7 @@ class FakePolicy final : public FlowPolicy {
   void allow(std::string name);
   void allow_address(std::string cidr);
   void deny(std::string name, std::string message = {});
-  void replace() { ++version_; }
+  void replace() { version_ = std::make_shared<int>(); }
   void forget_rules() { rules_.clear(); }
   // What settle() makes of an approval: called with the callback.
   std::function<void(policy::ApprovalRequest, policy::Verdict, Callback)> on_approval;
@@ -44,7 +44,7 @@ class FakePolicy final : public FlowPolicy {
   static std::string field(const audit::Event& event, std::string_view name);
 
   const std::string& session_id() const override { return session_; }
-  const void* version() const override { return reinterpret_cast<const void*>(version_); }
+  std::shared_ptr<const void> version() const override { return version_; }
   policy::Verdict judge(const policy::ConnectFacts& facts) const override;
   std::string settle(policy::Verdict verdict, policy::ApprovalRequest request, audit::Event event,
                      Callback done) override;
@@ -54,7 +54,7 @@ class FakePolicy final : public FlowPolicy {
 
  private:
   std::string session_ = "session-test";
-  std::uintptr_t version_ = 1;
+  std::shared_ptr<const void> version_ = std::make_shared<int>();
   std::vector<Rule> rules_;
   std::map<std::string, Callback> waiting_;
 };
@@ -89,9 +89,9 @@ class FakeTls final : public TlsServices {
  public:
   std::string accept_error;  // The client refuses our certificate.
   boost::asio::awaitable<Result<TlsLeg>> accept(std::unique_ptr<net::ByteStream> client,
-                                                std::string name) override;
+                                                TlsAcceptRequest request) override;
   boost::asio::awaitable<Result<TlsLeg>> connect(std::unique_ptr<net::ByteStream> server,
-                                                 std::string name, bool send_name) override;
+                                                 TlsConnectRequest request) override;
 };
 
 struct FarEnd {

@@ -115,7 +115,7 @@ TEST_F(TlsFlowTest, WithoutANameALeasedOneIsUsed) {
   start();
   flow.client_sends(client_hello(""));
   FarEnd server = flow.server();
-  EXPECT_EQ(line(*server.stream), "CONNECT a.example without SNI\n");
+  EXPECT_EQ(line(*server.stream), "CONNECT a.example\n");
   flow.send(*server.stream, "OK\n");
   EXPECT_EQ(line(flow.client()), "HELLO a.example\n");
 }
@@ -124,7 +124,7 @@ TEST_F(TlsFlowTest, WithoutANameAnAddressMustBeAllowed) {
   flow.policy->allow_address("198.51.100.0/24");
   flow.start({.destination = "198.51.100.7:443"});
   flow.client_sends(client_hello(""));
-  EXPECT_EQ(line(*flow.server().stream), "CONNECT 198.51.100.7 without SNI\n");
+  EXPECT_EQ(line(*flow.server().stream), "CONNECT 198.51.100.7\n");
 }
 
 TEST_F(TlsFlowTest, HostMustBeTheNameOfTheConnection) {
