@@ -40,7 +40,14 @@ struct CommandGlob {
 std::optional<CommandGlob> parse_command(const LocatedText& text, std::size_t rule,
                                          Diagnostics& problems) {
   const bool path = text.text.find('/') != std::string::npos;
-  auto glob = Glob::parse(lower(text.text), path ? '/' : kNoSeparator);
+  std::string pattern = lower(text.text);
+  if (pattern == "[") return CommandGlob{Glob::literal(pattern), false};  // A program, as `test`.
+  // The command's own ".real" is dropped as well.
+  constexpr std::string_view kReal = ".real";
+  if (pattern.size() > kReal.size() && pattern.ends_with(kReal)) {
+    pattern.resize(pattern.size() - kReal.size());
+  }
+  auto glob = Glob::parse(pattern, path ? '/' : kNoSeparator);
   if (!glob) {
     problems.error(text.where, fmt::format("command_rules[{}].commands", rule),
                    fmt::format("\"{}\" is no glob: {}", text.text, glob.error().what));

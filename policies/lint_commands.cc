@@ -52,10 +52,6 @@ class CommandLint {
       } else if (text.starts_with("./") || text.starts_with("../") || text.starts_with("~/")) {
         findings_.add("never-matches", command.where, key,
                       fmt::format("\"{}\" matches no program: paths are absolute", text));
-      } else if (text.ends_with(".real")) {
-        findings_.add("never-matches", command.where, key,
-                      "a final .real is dropped before commands are compared",
-                      text.substr(0, text.size() - 5));
       }
     }
   }

@@ -41,6 +41,7 @@ void load_globs(YamlReader& reader, std::string_view key, char separator, Letter
       reader.problems().error(glob.where, where, without_variables.error().what);
       continue;
     }
+    if (glob.text == "[" && key == "commands") continue;  // A program, as `test`.
     auto parsed = Glob::parse(*without_variables, separator);
     if (glob.text.empty()) {
       reader.problems().error(glob.where, where, "must not be empty");

@@ -35,14 +35,23 @@ struct Shape {
 Shape shape_of(const Glob& glob) {
   const auto& tokens = glob.tokens();
   const std::string prefix(glob.literal_prefix());
-  if (glob.is_literal()) return {Shape::Kind::kFile, prefix, prefix};
+  if (glob.is_literal() && prefix.starts_with('/')) return {Shape::Kind::kFile, prefix, prefix};
+  if (tokens.empty()) return {Shape::Kind::kOther, "", ""};
   const bool double_star = tokens.back().kind == GlobToken::Kind::kDoubleStar;
   if (double_star && tokens.size() == 1) return {Shape::Kind::kEverything, "", ""};
-  if (double_star && tokens.size() == 2 && prefix.ends_with('/')) {
-    if (prefix == "/") return {Shape::Kind::kEverything, "", ""};
+  if (double_star && tokens.size() == 2 && prefix == "/") {
+    return {Shape::Kind::kEverything, "", ""};
+  }
+  if (double_star && tokens.size() == 2 && prefix.starts_with('/') && prefix.ends_with('/')) {
     return {Shape::Kind::kTree, prefix.substr(0, prefix.size() - 1), prefix};
   }
   return {Shape::Kind::kOther, "", prefix};
+}
+
+// "" for the root's children, and for what has no parent.
+std::string_view parent_of(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string_view::npos ? std::string_view() : path.substr(0, slash);
 }
 
 bool is_within(std::string_view path, std::string_view tree) {
@@ -58,6 +67,18 @@ bool covers(const Shape& shape, std::string_view tree) {
 bool permits(Decision decision) {
   return decision == Decision::kAllow || decision == Decision::kAudit ||
          decision == Decision::kSoftDelete;
+}
+
+// Must reading be closed? An approval cannot be waited for here, nor reading be led elsewhere.
+bool closes(Decision decision) {
+  return decision == Decision::kDeny || decision == Decision::kApprove ||
+         decision == Decision::kRedirect;
+}
+
+// File systems that a session has of its own; nothing of the host is in them, and programs do not
+// run without.
+bool is_session_own(std::string_view path) {
+  return is_within(path, "/proc") || is_within(path, "/sys") || is_within(path, "/dev");
 }
 
 class Planner {
@@ -117,12 +138,12 @@ class Planner {
   // true.
   template <class Visit>
   static void for_each_directory_from(std::string_view path, Visit visit) {
-    while (visit(path) && !path.empty()) path = path.substr(0, path.rfind('/'));
+    while (visit(path) && !path.empty()) path = parent_of(path);
   }
 
-  // A denial that is about this part of the file system, not about everything.
-  bool denied_here(std::optional<std::size_t> rule, std::string_view tree) const {
-    if (!rule || rules_[*rule].decision != Decision::kDeny) return false;
+  // Is it closed by a rule about this part of the file system, not about everything?
+  bool closed_here(std::optional<std::size_t> rule, std::string_view tree) const {
+    if (!rule || !closes(rules_[*rule].decision) || is_session_own(tree)) return false;
     return std::ranges::any_of(shapes_[*rule], [&](const Shape& shape) {
       return shape.kind == Shape::Kind::kTree && covers(shape, tree);
     });
@@ -130,7 +151,7 @@ class Planner {
 
   State state_above(std::string_view path) const {
     State state = State::kReadOnly;
-    for_each_directory_from(path.substr(0, path.rfind('/')), [&](std::string_view directory) {
+    for_each_directory_from(parent_of(path), [&](std::string_view directory) {
       auto known = states_.find(directory);
       if (known == states_.end()) return true;
       state = known->second;
@@ -144,7 +165,7 @@ class Planner {
     const auto writing = covering(tree, FileOperation::kWrite);
     const auto creating = covering(tree, FileOperation::kCreate);
     State state = State::kReadOnly;
-    if (denied_here(reading, tree)) {
+    if (closed_here(reading, tree)) {
       state = State::kMasked;
     } else if (writing && creating && permits(rules_[*writing].decision) &&
                permits(rules_[*creating].decision)) {
@@ -175,7 +196,8 @@ class Planner {
     if (trees_.contains(path)) return;  // "DIR" beside "DIR/**".
     const State above = state_above(path);
     const auto reading = policy_.files().match(path, FileOperation::kRead);
-    if (reading && rules_[*reading].decision == Decision::kDeny) {
+    if (reading && closes(rules_[*reading].decision)) {
+      if (is_session_own(path)) return;
       const bool everything = std::ranges::any_of(shapes_[*reading], [](const Shape& shape) {
         return shape.kind == Shape::Kind::kEverything;
       });
@@ -203,10 +225,14 @@ class Planner {
         return extent_of_denial(index);
       case Decision::kSoftDelete:
         return {Extent::kPart, "what is deleted does not go to the trash"};
-      case Decision::kApprove:
+      case Decision::kApprove: {
+        const bool closed = (rules_[index].operations & kReading).any() &&
+                            extent_of_denial(index).extent == Extent::kWhole;
+        if (closed) return {Extent::kPart, "nothing can be held for an approval, so it is closed"};
         return {Extent::kNothing,
                 "nothing is held for an approval: it is allowed where the tree is writable, and "
                 "refused elsewhere"};
+      }
       default:
         return {Extent::kNothing, "operations are not redirected"};
     }
@@ -255,6 +281,10 @@ class Planner {
       }
     }
     if (missing.empty()) return {};
+    if (is_session_own(missing)) {
+      return {Extent::kPart,
+              fmt::format("\"{}\" is left: the session has that of its own", missing)};
+    }
     if (shapes_[index].size() == 1 && shapes_[index][0].kind == Shape::Kind::kEverything) {
       return {Extent::kPart, "writing is refused outside writable trees; reading is not"};
     }

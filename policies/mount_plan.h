@@ -5,7 +5,8 @@
 // A tree is what `DIR/**` says. Outside the writable trees everything is read-only (which is what
 // "no rule" means for all but reading), so the launcher mounts the system read-only, `writable`
 // trees writable, `read_only` trees and files read-only again, and something empty over `masked`
-// ones, each list after the one before.
+// ones, each list after the one before. A tree whose reading needs an approval is hidden: nobody
+// can be asked at that point. /proc, /sys and /dev are the session's own and are left alone.
 //
 // Threads: pure functions.
 #pragma once

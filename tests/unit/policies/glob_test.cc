@@ -130,6 +130,29 @@ TEST(GlobIndex, AgreesWithTheOracleOnManyGlobsAtOnce) {
   }
 }
 
+TEST(GlobIndex, ManyNestedGlobsThatMatchAreAllFound) {
+  std::vector<GlobIndex::Entry> entries;
+  std::string directory;
+  for (std::uint32_t id = 0; id < 40; ++id) {
+    directory += "/d";
+    entries.push_back({*Glob::parse(directory + "/**", '/'), id});
+    // A rest that enough globs share to be matched apart.
+    entries.push_back({*Glob::parse(directory + "/*x*/**", '/'), 40 + id});
+  }
+  const GlobIndex index(entries, 80);
+  const std::string text = directory + "/axb/c";
+  auto match = index.match(text);
+  Selector selector;
+  match.add_to(selector);
+  for (const auto& entry : entries) {
+    EXPECT_EQ(selector.contains(entry.id),
+              oracle::matches(entry.glob.pattern(), text, '/') == oracle::Answer::kYes)
+        << entry.glob.pattern();
+  }
+  EXPECT_TRUE(selector.contains(79));
+  EXPECT_FALSE(selector.contains(41));
+}
+
 TEST(GlobIndex, ThreadsShareOneIndex) {
   std::vector<GlobIndex::Entry> entries;
   for (std::uint32_t id = 0; id < 500; ++id) {

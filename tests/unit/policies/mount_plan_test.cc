@@ -99,6 +99,21 @@ TEST(MountPlan, WhatMountsCannotDoIsNamed) {
   EXPECT_TRUE(got.workspace_writable);
 }
 
+TEST(MountPlan, WhatCannotBeAskedForIsClosed) {
+  const MountPlan got = plan(
+      "  - {name: keys, paths: ['${HOME}/.ssh/**', '${HOME}/.netrc'], decision: approve}\n"
+      "  - {name: own, paths: ['/proc/**', '/sys/**'], decision: deny}\n"
+      "  - {name: relative, paths: ['x', 'y/**'], operations: [read], decision: deny}\n"
+      "  - {name: home, paths: ['${HOME}/**'], decision: allow}\n");
+  EXPECT_THAT(paths(got.masked), ElementsAre("/home/u/.ssh/", "/home/u/.netrc"));
+  EXPECT_EQ(got.rules[0].extent, Extent::kPart);
+  EXPECT_THAT(got.rules[0].note, HasSubstr("so it is closed"));
+  EXPECT_EQ(got.rules[1].extent, Extent::kPart);
+  EXPECT_THAT(got.rules[1].note, HasSubstr("of its own"));
+  EXPECT_EQ(got.rules[2].extent, Extent::kNothing);
+  EXPECT_THAT(got.writable, ElementsAre("/home/u"));
+}
+
 TEST(MountPlan, TenThousandRulesAreNoTrouble) {
   std::string rules;
   for (int i = 0; i < 10'000; ++i) {
