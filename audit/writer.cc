@@ -162,7 +162,7 @@ bool Writer::commit() {
       if (!wait_out(written.error())) return false;
     } else if (parts_.options.fsync != Fsync::kAlways || sync_now()) {
       break;
-    } else if (!wait_out(make_error(sync_failure_->error))) {
+    } else if (!wait_out(make_error("the log cannot be put on disk", std::errc::io_error))) {
       return false;
     }
   }

@@ -114,7 +114,8 @@ class Writer {
   bool sync_when_due();
   void take_sync_result();
   bool wait_out(const Error& error);
-  void begin_failure(std::optional<Failure>& failure, const Error& error, std::string_view what);
+  Failure& begin_failure(std::optional<Failure>& failure, const Error& error,
+                         std::string_view what);
   void end_failure(std::optional<Failure>& failure);
   // Puts the log on disk now, in this thread. False when that does not work.
   bool sync_now();

@@ -30,9 +30,9 @@ bool Writer::tend() {
   if (!sync_when_due()) return false;
   if (Clock::now() < next_removal_) return true;
   next_removal_ = Clock::now() + kRemovalInterval;
-  if (parts_.options.retention_days > 0 && log_.segment_began()) {
-    const auto age = std::chrono::system_clock::now().time_since_epoch() -
-                     std::chrono::nanoseconds(*log_.segment_began());
+  if (const auto began = log_.segment_began(); began && parts_.options.retention_days > 0) {
+    const auto age =
+        std::chrono::system_clock::now().time_since_epoch() - std::chrono::nanoseconds(*began);
     if (age > kLongestSegment && !rotate("age")) return false;
   }
   return remove_old_segments();
@@ -61,7 +61,7 @@ void Writer::take_sync_result() {
   if (!*result) {
     log_.sync_failed();
     begin_failure(sync_failure_, result->error(), kNotSynced);
-  } else if (sync_failure_) {
+  } else {
     end_failure(sync_failure_);
   }
 }
@@ -73,7 +73,7 @@ bool Writer::sync_now() {
     begin_failure(sync_failure_, synced.error(), kNotSynced);
     return false;
   }
-  if (sync_failure_) end_failure(sync_failure_);
+  end_failure(sync_failure_);
   return true;
 }
 
@@ -86,7 +86,7 @@ bool Writer::rotate(std::string_view reason) {
     if (rotated) break;
     if (!wait_out(rotated.error())) return false;
   }
-  if (write_failure_) end_failure(write_failure_);
+  end_failure(write_failure_);
   Event event("integrity_chain_rotated");
   event.field("reason", std::string(reason))
       .field("from_segment", segment_name(from))
@@ -144,18 +144,19 @@ bool Writer::remove_old_segments() {
 
 // Waits before the next attempt. False when there is to be none.
 bool Writer::wait_out(const Error& error) {
-  begin_failure(write_failure_, error, "events cannot be written and wait in memory");
+  Failure& failure =
+      begin_failure(write_failure_, error, "events cannot be written and wait in memory");
   if (stopping_.load(std::memory_order_seq_cst)) return false;
-  const auto end = Clock::now() + write_failure_->backoff;
-  write_failure_->backoff = std::min(2 * write_failure_->backoff, kLongestBackoff);
+  const auto end = Clock::now() + failure.backoff;
+  failure.backoff = std::min(2 * failure.backoff, kLongestBackoff);
   for (auto now = Clock::now(); now < end && !stopping_.load(); now = Clock::now()) {
     parts_.doorbell.wait(std::chrono::ceil<milliseconds>(end - now));
   }
   return true;
 }
 
-void Writer::begin_failure(std::optional<Failure>& failure, const Error& error,
-                           std::string_view what) {
+Writer::Failure& Writer::begin_failure(std::optional<Failure>& failure, const Error& error,
+                                       std::string_view what) {
   if (!failure) {
     log_error("audit", "{}: {}", what, error.what);
     failure.emplace(Failure{.began = Clock::now(), .error = error.what, .backoff = kFirstBackoff});
@@ -163,21 +164,25 @@ void Writer::begin_failure(std::optional<Failure>& failure, const Error& error,
   ++failure->attempts;
   failing_.store(true, std::memory_order_relaxed);
   progress_.step();
+  return *failure;
 }
 
 void Writer::end_failure(std::optional<Failure>& failure) {
-  failure->duration = Clock::now() - failure->began;
-  failure->ended_stamp = static_cast<std::uint64_t>(
+  if (!failure) return;
+  Failure ended = std::move(*failure);
+  failure.reset();
+  ended.duration = Clock::now() - ended.began;
+  ended.ended_stamp = static_cast<std::uint64_t>(
       std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count());
-  failure->delayed += ring_records_in_batch_;
+  ended.delayed += ring_records_in_batch_;
   if (ended_failure_) {
     // One that is not reported yet: told as one.
-    failure->duration = std::max(failure->duration, ended_failure_->duration);
-    failure->attempts += ended_failure_->attempts;
-    failure->delayed = std::max(failure->delayed, ended_failure_->delayed);
-    failure->error = ended_failure_->error;
+    ended.duration = std::max(ended.duration, ended_failure_->duration);
+    ended.attempts += ended_failure_->attempts;
+    ended.delayed = std::max(ended.delayed, ended_failure_->delayed);
+    ended.error = ended_failure_->error;
   }
-  ended_failure_ = std::exchange(failure, std::nullopt);
+  ended_failure_ = std::move(ended);
   const bool failing = write_failure_.has_value() || sync_failure_.has_value();
   failing_.store(failing, std::memory_order_relaxed);
   if (!failing) log_info("audit", "events are written again");

@@ -152,8 +152,8 @@ int chain_status(const Arguments& arguments) {
     print_text(*status);
   }
   if (!key) fmt::print(stderr, "agentsh audit: {}\n", key.error().what);
-  const bool well =
-      key && status->side_car && status->side_car->key_fingerprint == status->key_fingerprint;
+  const auto& side_car = status->side_car;
+  const bool well = key && side_car && side_car->key_fingerprint == status->key_fingerprint;
   return well ? 0 : 1;
 }
 

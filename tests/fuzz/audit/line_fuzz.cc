@@ -6,8 +6,10 @@
 #include "audit/log_recovery.h"
 #include "audit/side_car.h"
 #include "base/bytes.h"
+#include "base/encoding.h"
 #include "base/json_reader.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -45,6 +47,10 @@ void check_fields(std::string_view text) {
   if (!document || !document->root().is_object()) return;
   require(read);
   const JsonValue root = document->root();
+  // RapidJSON passes a lone low surrogate on as it is, the scanner replaces it.
+  const std::string_view compared[] = {root.text("type"), root.text("path"),
+                                       root.member("policy").text("decision")};
+  if (!std::ranges::all_of(compared, is_utf8)) return;
   require(fields.type == root.text("type"));
   require(fields.path == root.text("path"));
   require(fields.decision == root.member("policy").text("decision"));

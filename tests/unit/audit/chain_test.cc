@@ -10,7 +10,7 @@
 namespace agentsh::audit {
 namespace {
 
-const std::string kSecret(32, 'k');
+constexpr std::string_view kSecret = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
 
 ChainKey test_key() {
   return ChainKey::from_bytes(kSecret).value();
@@ -150,7 +150,7 @@ TEST(LiveHead, GivesTheNewestAuthenticHead) {
   EXPECT_FALSE(LiveHead::read(directory.path(), key));
   for (std::uint64_t sequence = 1; sequence < 6; ++sequence) {
     live.write(key, {.sequence = sequence});
-    EXPECT_EQ(LiveHead::read(directory.path(), key)->sequence, sequence);
+    EXPECT_EQ(LiveHead::read(directory.path(), key).value().sequence, sequence);
   }
   EXPECT_FALSE(
       LiveHead::read(directory.path(), ChainKey::from_bytes(std::string(32, 'y')).value()));
@@ -159,7 +159,7 @@ TEST(LiveHead, GivesTheNewestAuthenticHead) {
   std::string page = read_text(path);
   page[20] = static_cast<char>(page[20] ^ 1);
   write_text(path, page);
-  EXPECT_EQ(LiveHead::read(directory.path(), key)->sequence, 4u);
+  EXPECT_EQ(LiveHead::read(directory.path(), key).value().sequence, 4u);
 }
 
 }  // namespace

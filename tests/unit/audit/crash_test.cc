@@ -58,6 +58,7 @@ std::string thread_type(int thread) {
                                  const SharedCounters& returned, std::int64_t enough, int report) {
   auto recorder = open_recorder(options);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (std::int64_t i = 0;; ++i) {

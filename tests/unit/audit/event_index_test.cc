@@ -58,7 +58,7 @@ Event made(const char* type, const char* session, const char* decision, const ch
   if (*decision != '\0') event.policy = PolicyInfo{.decision = decision};
   event.path = path;
   event.domain = domain;
-  event.timestamp = *parse_rfc3339(time);
+  event.timestamp = parse_rfc3339(time).value();
   return event;
 }
 

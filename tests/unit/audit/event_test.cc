@@ -18,7 +18,7 @@ namespace {
 Event full_event() {
   Event event("net_connect");
   event.id = "evt-1";
-  event.timestamp = *parse_rfc3339("2026-11-24T06:02:25.123456789Z");
+  event.timestamp = parse_rfc3339("2026-11-24T06:02:25.123456789Z").value();
   event.session_id = "session-1";
   event.command_id = "cmd-1";
   event.source = "proxy";
@@ -56,7 +56,7 @@ TEST(EventJson, HasItsMembersInTheFixedOrder) {
 
 TEST(EventJson, LeavesEmptyMembersOut) {
   Event event("session_created");
-  event.timestamp = *parse_rfc3339("2026-11-24T06:02:25Z");
+  event.timestamp = parse_rfc3339("2026-11-24T06:02:25Z").value();
   EXPECT_EQ(to_json(event),
             R"({"timestamp":"2026-11-24T06:02:25.000000000Z","type":"session_created",)"
             R"("session_id":"","fields":{}})");
@@ -158,7 +158,7 @@ TEST(EventJson, WritesTimesAsTheGeneralFormatterDoes) {
   TextBuffer before;
   before.timestamp(-1);
   EXPECT_EQ(before.view(), "1969-12-31T23:59:59.999999999Z");
-  for (std::int64_t day = 0; day < 200 * 366; ++day) {
+  for (std::int64_t day = 0; day < std::int64_t{200} * 366; ++day) {
     TextBuffer out;
     const std::int64_t time = day * 86'400'000'000'000;
     out.timestamp(time);

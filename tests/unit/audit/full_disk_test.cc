@@ -187,6 +187,7 @@ TEST(FullDisk, LetsNewThreadsShareARing) {
     auto recorder = open_recorder(options);
     fill_disk(options, 0);
     std::vector<std::thread> threads;
+    threads.reserve(kThreads);
     for (int t = 0; t < kThreads; ++t) {
       threads.emplace_back([&, t] {
         for (int i = 0; i < kEach; ++i) recorder->record(numbered_event("test", t * kEach + i));
@@ -197,7 +198,7 @@ TEST(FullDisk, LetsNewThreadsShareARing) {
     recorder.reset();
     auto numbers = numbers_in_log(options.directory, "test");
     std::ranges::sort(numbers);
-    ASSERT_EQ(numbers.size(), std::size_t{kThreads * kEach});
+    ASSERT_EQ(numbers.size(), std::size_t{kThreads} * kEach);
     EXPECT_EQ(numbers.back(), kThreads * kEach - 1);
     EXPECT_TRUE(verify_with_key(options.directory, options.key_file).ok());
   });

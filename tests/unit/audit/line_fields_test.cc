@@ -76,7 +76,7 @@ TEST(LineFields, RefusesWhatIsNoObject) {
 TEST(LineStart, TellsIdAndTime) {
   Event event("x");
   event.id = "a\"b";
-  event.timestamp = *parse_rfc3339("2026-11-24T06:02:25.5Z");
+  event.timestamp = parse_rfc3339("2026-11-24T06:02:25.5Z").value();
   const std::string json = to_json(event);
   EXPECT_EQ(line_id(json), "a\\\"b");
   EXPECT_EQ(line_time(json), 1795500145500000000);

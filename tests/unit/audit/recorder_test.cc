@@ -57,7 +57,7 @@ TEST(Recorder, FillsIdAndTimeUnlessTheyAreGiven) {
     recorder->record(Event("a"));
     Event given("b");
     given.id = "my-id";
-    given.timestamp = *parse_rfc3339("2020-01-01T00:00:00Z");
+    given.timestamp = parse_rfc3339("2020-01-01T00:00:00Z").value();
     recorder->record(std::move(given));
     recorder->record(Event("a"));
   }
@@ -94,6 +94,7 @@ TEST(Recorder, CountsExactlyWithManyThreads) {
   {
     auto recorder = open_recorder(options);
     std::vector<std::thread> threads;
+    threads.reserve(kThreads);
     for (int t = 0; t < kThreads; ++t) {
       threads.emplace_back([&, t] {
         for (int i = 0; i < per_thread; ++i) {
@@ -321,6 +322,7 @@ TEST(Recorder, GivesSubscribersEveryEventInChainOrder) {
   std::vector<RecordedEvent> heard;
   auto token = recorder->subscribe([&](const RecordedEvent& event) { heard.push_back(event); });
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 500; ++i) recorder->record(numbered_event("test", i));

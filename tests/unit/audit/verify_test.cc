@@ -403,7 +403,7 @@ TEST_F(Reset, StatusTellsWhereTheChainStands) {
   EXPECT_EQ(status.segments, 1u);
   EXPECT_EQ(status.last_segment, "audit-000001.jsonl");
   EXPECT_EQ(status.last_sequence, 30u);
-  EXPECT_EQ(status.side_car->head.sequence, 30u);
+  EXPECT_EQ(status.side_car.value().head.sequence, 30u);
   EXPECT_EQ(status.key_fingerprint, key.fingerprint());
   EXPECT_FALSE(status.recorder_running);
   EXPECT_EQ(status.waiting_rings, 0u);
