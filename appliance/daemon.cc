@@ -276,10 +276,9 @@ Result<> Daemon::State::listen() {
 
 std::vector<std::string> Daemon::State::own_paths() const {
   const DefaultPaths defaults = default_paths();
-  std::vector<std::string> paths = {
-      values().server.state_dir,
-      std::filesystem::path(values().server.unix_socket.path).parent_path(), values().audit.dir,
-      values().audit.key_file, defaults.config_directory};
+  std::vector<std::string> paths = {values().server.state_dir, values().server.unix_socket.path,
+                                    values().audit.dir,        values().audit.key_file,
+                                    defaults.config_directory, defaults.runtime_directory};
   if (!values().auth.keys_file.empty()) paths.push_back(values().auth.keys_file);
   if (!config.file.empty()) paths.push_back(config.file);
   return paths;

@@ -64,12 +64,10 @@ std::string exec_path(const CommandRequest& request) {
 // The conversation of an attached command after status 101.
 class Attachment {
  public:
-  Attachment(HttpConnection connection, unsigned mask)
-      : connection_(std::move(connection)), mask_(mask) {}
+  Attachment(HttpConnection connection, unsigned mask, UniqueFd signals)
+      : connection_(std::move(connection)), mask_(mask), signals_(std::move(signals)) {}
 
   int run() {
-    auto signals = command_signals();
-    if (!signals) return report(signals.error());
     // Nothing is relayed until the command has its terminal or has failed to start.
     while (!started_ && !over_) {
       if (!handle_line()) break;
@@ -80,7 +78,7 @@ class Attachment {
     plan.master = terminal_.get();
     plan.input = (mask_ & 1) ? STDIN_FILENO : -1;
     plan.output = (mask_ & 2) ? STDOUT_FILENO : STDERR_FILENO;
-    plan.signals = signals->get();
+    plan.signals = signals_.get();
     plan.control = connection_.fd();
     plan.on_control = [this] { return handle_line(); };
     plan.control_ready = [this] { return connection_.buffered(); };
@@ -133,6 +131,7 @@ class Attachment {
 
   HttpConnection connection_;
   unsigned mask_;
+  UniqueFd signals_;
   UniqueFd terminal_;
   bool started_ = false;
   bool over_ = false;
@@ -175,15 +174,23 @@ int run_attached(const GlobalOptions& options, const CommandRequest& request) {
   const std::vector<int> fds = direct_descriptors(mask);
   auto connection = connect_to_server(options);
   if (!connection) return report(connection.error());
+  // From here on signals are the command's. While it has not started (an approval may take
+  // minutes), one gives up.
+  auto signals = command_signals();
+  if (!signals) return report(signals.error());
+  int interrupted = 0;
+  connection->set_wait([&](int fd) { return (interrupted = wait_for(fd, signals->get())) == 0; });
   auto response = connection->request({.method = "POST",
                                        .path = exec_path(request),
                                        .body = request.to_json(mask),
                                        .api_key = options.api_key,
                                        .upgrade = "agentsh-exec",
                                        .fds = fds});
+  connection->set_wait({});
+  if (interrupted != 0) return 128 + interrupted;
   if (!response) return report(response.error());
   if (response->status != 101) return show_refusal(*response);
-  return Attachment(std::move(*connection), mask).run();
+  return Attachment(std::move(*connection), mask, std::move(*signals)).run();
 }
 
 int run_captured(const GlobalOptions& options, const CommandRequest& request) {

@@ -122,6 +122,7 @@ Result<> HttpConnection::send(const HttpRequest& request) {
 }
 
 Result<bool> HttpConnection::fill() {
+  if (wait_ && !wait_(socket_.get())) return fail("interrupted", std::errc::operation_canceled);
   auto received = receive_with_fds(socket_.get(), kReadSize);
   if (!received) return std::unexpected(received.error());
   for (UniqueFd& fd : received->fds) fds_.push_back(std::move(fd));

@@ -69,6 +69,9 @@ class HttpConnection {
   Result<Line> read_line();
   Result<> write_line(std::string_view text);
 
+  // Called before each wait for the server; false gives up (operation_canceled).
+  void set_wait(std::function<bool(int fd)> wait) { wait_ = std::move(wait); }
+
   // Readable when read_line() has something to do, unless buffered() already says so.
   int fd() const { return socket_.get(); }
   bool buffered() const { return buffer_.find('\n') != std::string::npos; }
@@ -83,6 +86,7 @@ class HttpConnection {
   UniqueFd socket_;
   std::string buffer_;
   std::vector<UniqueFd> fds_;
+  std::function<bool(int fd)> wait_;
 };
 
 }  // namespace agentsh::client

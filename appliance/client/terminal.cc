@@ -81,6 +81,19 @@ Result<UniqueFd> command_signals() {
   return fd;
 }
 
+int wait_for(int fd, int signals) {
+  for (;;) {
+    std::array<pollfd, 2> entries = {{{fd, POLLIN, 0}, {signals, POLLIN, 0}}};
+    if (::poll(entries.data(), entries.size(), -1) < 0 && errno != EINTR) return 0;
+    signalfd_siginfo info;
+    if (entries[1].revents != 0 && ::read(signals, &info, sizeof info) == sizeof info &&
+        info.ssi_signo != SIGWINCH) {
+      return static_cast<int>(info.ssi_signo);
+    }
+    if (entries[0].revents != 0) return 0;
+  }
+}
+
 Result<> relay_terminal(const RelayPlan& plan) {
   bool input_open = plan.input >= 0 && plan.master >= 0;
   bool output_open = plan.master >= 0;

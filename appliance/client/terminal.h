@@ -33,6 +33,9 @@ winsize terminal_size(int fd);
 // them for the process.
 Result<UniqueFd> command_signals();
 
+// Waits until `fd` is readable, or a signal arrives, whose number it returns; 0 without one.
+int wait_for(int fd, int signals);
+
 struct RelayPlan {
   int master = -1;   // The command's terminal; -1 when it has none.
   int input = -1;    // Where keystrokes come from; -1: the command reads its own stdin.

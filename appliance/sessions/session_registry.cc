@@ -180,12 +180,10 @@ Result<Session::Parts> SessionRegistry::launch(
   auto spec = build_session_spec(*view);
   if (!spec) return std::unexpected(spec.error());
 
-  sandbox::Placement placement{services_.init_program, -1};
   if (!services_.cgroup_base.empty()) {
     auto cgroup = sandbox::Cgroup::create(services_.cgroup_base, description.id);
     if (!cgroup) return std::unexpected(cgroup.error());
     parts.cgroup.emplace(std::move(*cgroup));
-    placement.cgroup_fd = parts.cgroup->directory_fd();
   }
   const auto& limits = compiled->policy().resource_limits;
   sandbox::CgroupLimits cgroup_limits;
@@ -193,7 +191,7 @@ Result<Session::Parts> SessionRegistry::launch(
   cgroup_limits.pids = limits.pids_max;
   cgroup_limits.cpu_percent = limits.cpu_quota_percent;
   auto process = sandbox::SessionProcess::launch(
-      *spec, placement,
+      *spec, services_.init_program,
       [&](sandbox::SessionSockets sockets, pid_t init) -> Result<sandbox::Proceed> {
         if (!cgroup_limits.empty()) {
           if (parts.cgroup) {
@@ -204,11 +202,15 @@ Result<Session::Parts> SessionRegistry::launch(
             parts.warnings.emplace_back("resource_limits: not enforced: no cgroup here");
           }
         }
-        auto ingress = Ingress::open(
-            services_.redirect, std::move(sockets), init,
-            {placement.cgroup_fd, description.host_ports, kernel_rules(*compiled).rules});
+        auto ingress = Ingress::open(services_.redirect, std::move(sockets), init,
+                                     {parts.cgroup ? parts.cgroup->directory_fd() : -1,
+                                      description.host_ports, kernel_rules(*compiled).rules});
         if (!ingress) return std::unexpected(ingress.error());
         parts.ingress = std::move(ingress->first);
+        if (parts.cgroup) {
+          if (auto joined = parts.cgroup->add(init); !joined)
+            return std::unexpected(joined.error());
+        }
         return std::move(ingress->second);
       });
   if (!process) return std::unexpected(process.error());

@@ -6,9 +6,10 @@
 namespace agentsh {
 namespace {
 
-// Where the variables point: inside the session's own /run.
-constexpr const char* kBundle = "/run/agentsh/ca-bundle.pem";
-constexpr const char* kAuthority = "/run/agentsh/ca.pem";
+// Where the variables point: inside the session's own /run, beside the daemon's directory of the
+// host, which is masked.
+constexpr const char* kBundle = "/run/agentsh-trust/bundle.pem";
+constexpr const char* kAuthority = "/run/agentsh-trust/authority.pem";
 constexpr const char* kDirectory = "/etc/ssl/certs";
 
 }  // namespace

@@ -158,6 +158,10 @@ Cgroup::~Cgroup() {
   for (const std::string& path : v1_directories_) ::rmdir(path.c_str());
 }
 
+Result<> Cgroup::add(pid_t process) {
+  return write_control(path_ + "/cgroup.procs", std::to_string(process));
+}
+
 void Cgroup::kill() {
   kill_all(path_);
 }

@@ -45,6 +45,9 @@ class Cgroup {
   int directory_fd() const { return directory_.get(); }
   const std::string& path() const { return path_; }
 
+  // Moves the process into the group.
+  Result<> add(pid_t process);
+
   // Applies what can be applied; names what cannot ("memory: no controller"). `init` joins v1
   // groups made for it.
   std::vector<std::string> apply_limits(const CgroupLimits& limits, pid_t init);

@@ -109,12 +109,12 @@ Result<UniqueFd> spec_memory(SessionSpec& spec) {
   return memory;
 }
 
-Result<std::pair<PidFd, pid_t>> clone_init(const SessionSpec& spec, const Placement& placement,
+Result<std::pair<PidFd, pid_t>> clone_init(const SessionSpec& spec, const std::string& init_program,
                                            int control, int spec_fd) {
   UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null) return std::unexpected(errno_error("open", "/dev/null"));
-  ChildPlan plan{placement.init_program.c_str(), control, spec_fd, null.get(),
-                 spec.own_user_namespace,        {},      {}};
+  ChildPlan plan{init_program.c_str(),    control, spec_fd, null.get(),
+                 spec.own_user_namespace, {},      {}};
   std::snprintf(plan.uid_map.data(), plan.uid_map.size(), "%u %u 1", spec.uid, spec.uid);
   std::snprintf(plan.gid_map.data(), plan.gid_map.size(), "%u %u 1", spec.gid, spec.gid);
 
@@ -123,10 +123,6 @@ Result<std::pair<PidFd, pid_t>> clone_init(const SessionSpec& spec, const Placem
   arguments.flags = kNamespaces | CLONE_PIDFD | (spec.own_user_namespace ? CLONE_NEWUSER : 0);
   arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
-  if (placement.cgroup_fd >= 0) {
-    arguments.flags |= CLONE_INTO_CGROUP;
-    arguments.cgroup = static_cast<std::uint64_t>(placement.cgroup_fd);
-  }
   const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
   if (pid < 0) {
     const int error = errno;
@@ -161,12 +157,12 @@ Result<SessionSockets> take_sockets(Packet packet) {
 }  // namespace
 
 Result<std::unique_ptr<SessionProcess>> SessionProcess::launch(
-    SessionSpec& spec, const Placement& placement, const PrepareNetwork& prepare_network) {
+    SessionSpec& spec, const std::string& init_program, const PrepareNetwork& prepare_network) {
   auto sockets = unix_socket_pair(SOCK_STREAM);
   if (!sockets) return std::unexpected(sockets.error());
   auto memory = spec_memory(spec);
   if (!memory) return std::unexpected(memory.error());
-  auto init = clone_init(spec, placement, sockets->second.get(), memory->get());
+  auto init = clone_init(spec, init_program, sockets->second.get(), memory->get());
   if (!init) return std::unexpected(init.error());
   sockets->second.reset();
   std::unique_ptr<SessionProcess> process(

@@ -1,7 +1,7 @@
 // The daemon's side of a session's processes: starts the session's init, tells it what to build,
 // then starts, signals and hears of commands.
 //
-//   auto process = SessionProcess::launch(spec, placement, prepare_network);
+//   auto process = SessionProcess::launch(spec, init_program, prepare_network);
 //   process->spawn(request, fds, {on_started, on_failed, on_exited});
 //   ... when control_fd() is readable: process->handle_messages();
 //
@@ -25,12 +25,6 @@
 
 namespace agentsh::sandbox {
 
-// Where init starts.
-struct Placement {
-  std::string init_program;  // Path of the agentsh-init executable.
-  int cgroup_fd = -1;        // Directory of a v2 cgroup, or -1.
-};
-
 // What init opened inside the session's network namespace.
 struct SessionSockets {
   std::vector<UniqueFd> listeners;  // In the order of sandbox/network/session_network.h.
@@ -39,8 +33,10 @@ struct SessionSockets {
 
 class SessionProcess {
  public:
-  // Called once the session's network stands and before it is closed in: attaches the redirect, or
-  // returns the nftables batch that init shall apply.
+  // Called once the session's network stands and before it is closed in: puts init into its cgroup,
+  // attaches the redirect, or returns the nftables batch that init shall apply. Init has run
+  // nothing of the session's yet, and the sockets that it has opened stay outside of that cgroup,
+  // whose programs would otherwise judge the daemon's own answers.
   using PrepareNetwork = std::function<Result<Proceed>(SessionSockets sockets, pid_t init)>;
 
   struct CommandEvents {
@@ -52,7 +48,7 @@ class SessionProcess {
   };
 
   static Result<std::unique_ptr<SessionProcess>> launch(SessionSpec& spec,
-                                                        const Placement& placement,
+                                                        const std::string& init_program,
                                                         const PrepareNetwork& prepare_network);
   ~SessionProcess();
 

@@ -57,12 +57,8 @@ class QuickStart(harness.ApplianceTest):
 
 
 class Streams(harness.ApplianceTest):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.sid = cls.create_session(cls)
-
-    assertEqual = unittest.TestCase.assertEqual
+    def setUp(self):
+        self.sid = self.create_session()
 
     def test_binary_data_passes_unchanged(self):
         data = os.urandom(3_000_000)
@@ -208,7 +204,7 @@ class Terminals(harness.ApplianceTest):
         time.sleep(0.2)
         os.write(master, b"\x1a")  # Ctrl-Z
         self.read_until(master, rb"Stopped")
-        os.write(master, b"jobs; kill %1; wait\n")
+        os.write(master, b"jobs; kill -9 %1; wait\n")
         self.read_until(master, rb"Stopped.*sleep 60")
         os.write(master, b"sleep 60\n")
         time.sleep(0.2)

@@ -183,8 +183,9 @@ class World:
         atexit.register(shutil.rmtree, self.directory, True)
         self.processes = Processes()
         run("ip", "link", "set", "lo", "up")
-        run("ip", "link", "add", "internet", "type", "dummy")
+        run("ip", "link", "add", "internet", "type", "veth", "peer", "name", "elsewhere")
         run("ip", "link", "set", "internet", "up")
+        run("ip", "link", "set", "elsewhere", "up")
         for address in (WEB4, OTHER4, RESOLVER4):
             run("ip", "addr", "add", address + "/24", "dev", "internet")
         run("ip", "-6", "addr", "add", WEB6 + "/64", "dev", "internet", "nodad")
@@ -192,7 +193,7 @@ class World:
         self.authority = Authority(self.directory)
         self.start_resolver()
         self.web = self.directory / "web"
-        self.web.mkdir()
+        (self.web / "upload").mkdir(parents=True)
         (self.web / "index.html").write_text("hello\n")
         self.start_nginx()
 
@@ -256,7 +257,8 @@ class Appliance:
         self.world = world
         self.user = pwd.getpwnam(user) if user else None
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="appliance-", dir=world.directory))
-        self.socket = self.home / "agentsh.sock"
+        (self.home / "run").mkdir()
+        self.socket = self.home / "run/agentsh.sock"
         self.policies = self.home / "policies"
         self.policies.mkdir()
         for name, text in (policies or {"e2e": POLICY}).items():
@@ -299,7 +301,9 @@ class Appliance:
 
     def stop(self):
         self.daemon.terminate()
-        return self.daemon.wait(10)
+        code = self.daemon.wait(20)
+        self.log.close()
+        return code
 
     def kill(self):
         self.daemon.kill()

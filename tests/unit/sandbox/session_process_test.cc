@@ -49,7 +49,7 @@ class SessionProcessTest : public ::testing::Test {
 
   void start() {
     auto session =
-        SessionProcess::launch(spec_, {AGENTSH_INIT, -1}, [this](SessionSockets sockets, pid_t) {
+        SessionProcess::launch(spec_, AGENTSH_INIT, [this](SessionSockets sockets, pid_t) {
           sockets_ = std::move(sockets);
           return Result<Proceed>(Proceed{});
         });
@@ -247,7 +247,7 @@ TEST_F(SessionProcessTest, EndsEverything) {
 TEST_F(SessionProcessTest, AnErrorInSetUpIsReported) {
   spec_.binds.push_back({"/nonexistent/source", "/mnt", false, false, false});
   auto session = SessionProcess::launch(
-      spec_, {AGENTSH_INIT, -1}, [](SessionSockets, pid_t) { return Result<Proceed>(Proceed{}); });
+      spec_, AGENTSH_INIT, [](SessionSockets, pid_t) { return Result<Proceed>(Proceed{}); });
   ASSERT_FALSE(session);
   EXPECT_NE(session.error().what.find("/nonexistent/source"), std::string::npos)
       << session.error().what;
