@@ -5,6 +5,7 @@
 #include "appliance/config/paths.h"
 #include "appliance/directory_watch.h"
 #include "appliance/handlers/handlers.h"
+#include "appliance/installation.h"
 #include "appliance/network/network_service.h"
 #include "appliance/sessions/session_registry.h"
 #include "appliance/sessions/session_trust.h"
@@ -40,32 +41,6 @@ namespace {
 using boost::asio::as_tuple;
 using boost::asio::awaitable;
 using boost::asio::use_awaitable;
-
-std::string executable_path() {
-  std::error_code error;
-  return std::filesystem::read_symlink("/proc/self/exe", error).string();
-}
-
-// Beside this program where it was built, in ../libexec/agentsh where it was installed.
-Result<std::string> find_init_program() {
-  const std::filesystem::path here = std::filesystem::path(executable_path()).parent_path();
-  for (const auto& candidate :
-       {here / "agentsh-init", here.parent_path() / "libexec/agentsh/agentsh-init"}) {
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate.string();
-  }
-  return fail("agentsh-init was not found beside " + executable_path() +
-              ": the installation is incomplete");
-}
-
-std::vector<std::string> policy_directories(const config::ServerConfig& config) {
-  const std::filesystem::path here = std::filesystem::path(executable_path()).parent_path();
-  std::vector<std::string> directories = {config.policies.dir};
-  for (const auto& shipped :
-       {here.parent_path() / "share/agentsh/policies", here.parent_path() / "policies"}) {
-    if (std::filesystem::is_directory(shipped)) directories.push_back(shipped.string());
-  }
-  return directories;
-}
 
 void raise_descriptor_limit() {
   rlimit limit;

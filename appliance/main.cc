@@ -3,8 +3,10 @@
 #include "appliance/cli/audit_verbs.h"
 #include "appliance/cli/config_verbs.h"
 #include "appliance/cli/event_query.h"
+#include "appliance/cli/policy_verbs.h"
 #include "appliance/config/loader.h"
 #include "appliance/daemon.h"
+#include "appliance/installation.h"
 #include "appliance/version.h"
 #include "base/log.h"
 
@@ -53,7 +55,8 @@ int run_server(Arguments arguments) {
   auto loaded = config::load_config(request);
   if (!loaded) return fail_with("configuration:\n" + loaded.error().what);
   set_log_level(loaded->values.logging.level);
-  for (const auto& warning : loaded->warnings) log_warning("config", "{}", policy::to_text(warning));
+  for (const auto& warning : loaded->warnings)
+    log_warning("config", "{}", policy::to_text(warning));
   auto daemon = Daemon::create(std::move(*loaded));
   if (!daemon) return fail_with(daemon.error().what);
   return (*daemon)->run(ready_fd);
@@ -65,6 +68,15 @@ cli::AuditPaths audit_paths() {
   return {loaded->values.audit.dir, loaded->values.audit.key_file};
 }
 
+cli::PolicyVerbDefaults policy_defaults() {
+  cli::PolicyVerbDefaults defaults;
+  auto loaded = config::load_config(config::LoadRequest::of_this_process());
+  if (!loaded) return defaults;
+  defaults.directories = policy_directories(loaded->values);
+  defaults.trust_store = loaded->values.policies.trust_store;
+  return defaults;
+}
+
 int run(Arguments arguments) {
   if (arguments.empty())
     return fail_with("no command; `agentshd server` runs the daemon, agentsh(1) has the rest");
@@ -73,6 +85,7 @@ int run(Arguments arguments) {
   if (verb == "server") return run_server(rest);
   if (verb == "config") return cli::run_config_verb(rest);
   if (verb == "audit") return cli::run_audit_verb(rest, audit_paths());
+  if (verb == "policy") return cli::run_policy_verb(rest, policy_defaults());
   if (verb == "events" && !rest.empty() && rest.front() == "query") {
     return cli::run_events_query(rest.subspan(1), audit_paths().directory);
   }

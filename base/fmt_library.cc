@@ -1,5 +1,6 @@
-// fmt's compiled part, for static linking: Debian ships it as a shared library only, and loading that costs the thin
-// client a fifth of its start-up time. These are the explicit instantiations that fmt 9's own src/format.cc makes.
+// fmt's compiled part, for static linking: Debian ships it as a shared library only, and loading
+// that costs the thin client a fifth of its start-up time. These are the explicit instantiations
+// that fmt 9's own src/format.cc makes.
 #include <fmt/format-inl.h>
 
 FMT_BEGIN_NAMESPACE
@@ -12,8 +13,8 @@ template FMT_API auto locale_ref::get<std::locale>() const -> std::locale;
 template FMT_API auto thousands_sep_impl(locale_ref) -> thousands_sep_result<char>;
 template FMT_API auto decimal_point_impl(locale_ref) -> char;
 template FMT_API void buffer<char>::append(const char*, const char*);
-template FMT_API void vformat_to(buffer<char>&, string_view, basic_format_args<FMT_BUFFER_CONTEXT(char)>,
-                                 locale_ref);
+template FMT_API void vformat_to(buffer<char>&, string_view,
+                                 basic_format_args<FMT_BUFFER_CONTEXT(char)>, locale_ref);
 
 }  // namespace detail
 FMT_END_NAMESPACE

@@ -30,7 +30,7 @@ std::vector<pid_t> process_tree(pid_t root) {
 }
 
 std::vector<IpAddress> own_addresses() {
-  return {bpf::own_address4(), bpf::own_address6()};
+  return {netns::own_address4(), netns::own_address6()};
 }
 
 }  // namespace
@@ -65,10 +65,10 @@ Result<std::unique_ptr<Redirect>> Redirect::create(Choice choice, const std::str
 Result<std::pair<std::shared_ptr<Ingress>, sandbox::Proceed>> Ingress::open(
     Redirect& redirect, sandbox::SessionSockets sockets, pid_t init, Options options) {
   std::shared_ptr<Ingress> ingress(new Ingress(redirect));
-  auto listeners = bpf::adopt_listeners(std::move(sockets.listeners));
+  auto listeners = netns::adopt_listeners(std::move(sockets.listeners));
   if (!listeners) return std::unexpected(listeners.error());
   ingress->listeners_ = std::move(*listeners);
-  ingress->endpoints_ = bpf::listener_endpoints(ingress->listeners_);
+  ingress->endpoints_ = netns::listener_endpoints(ingress->listeners_);
   auto cookie = bpf::netns_cookie(ingress->listeners_.front().tcp.get());
   if (!cookie) return std::unexpected(cookie.error());
   ingress->netns_cookie_ = *cookie;
@@ -145,7 +145,7 @@ Result<FlowOrigin> Ingress::origin_of(int socket, const Endpoint& peer) {
 // Where a query of that family and transport arrives: one address per family
 // (SessionNetworkOptions).
 Endpoint Ingress::dns_listener(policy::Transport transport, const Endpoint& client) const {
-  for (const bpf::ListenerEndpoint& endpoint : endpoints_) {
+  for (const netns::ListenerEndpoint& endpoint : endpoints_) {
     if (endpoint.address.is_v4() != client.address.is_v4()) continue;
     return {endpoint.address,
             transport == policy::Transport::kTcp ? endpoint.dns_tcp_port : endpoint.dns_udp_port};
@@ -170,19 +170,19 @@ policy::Actor Ingress::actor_of(policy::Transport transport, const Endpoint& cli
 
 std::vector<UniqueFd> Ingress::take_tcp_listeners() {
   std::vector<UniqueFd> taken;
-  for (bpf::ListenerSockets& listener : listeners_) taken.push_back(std::move(listener.tcp));
+  for (netns::ListenerSockets& listener : listeners_) taken.push_back(std::move(listener.tcp));
   return taken;
 }
 
 std::vector<UniqueFd> Ingress::take_dns_tcp_listeners() {
   std::vector<UniqueFd> taken;
-  for (bpf::ListenerSockets& listener : listeners_) taken.push_back(std::move(listener.dns_tcp));
+  for (netns::ListenerSockets& listener : listeners_) taken.push_back(std::move(listener.dns_tcp));
   return taken;
 }
 
 std::vector<UniqueFd> Ingress::take_dns_udp_sockets() {
   std::vector<UniqueFd> taken;
-  for (bpf::ListenerSockets& listener : listeners_) taken.push_back(std::move(listener.dns_udp));
+  for (netns::ListenerSockets& listener : listeners_) taken.push_back(std::move(listener.dns_udp));
   return taken;
 }
 

@@ -10,10 +10,10 @@
 
 #include "appliance/network/command_attribution.h"
 #include "base/ip.h"
+#include "base/netns/session_network.h"
 #include "base/result.h"
 #include "policies/facts.h"
 #include "proxy/bpf/redirector.h"
-#include "proxy/bpf/session_network.h"
 #include "proxy/bpf/socket_owner.h"
 #include "sandbox/process/launcher.h"
 
@@ -91,8 +91,8 @@ class Ingress {
 
   Redirect& redirect_;
   std::uint64_t netns_cookie_ = 0;
-  std::vector<bpf::ListenerSockets> listeners_;
-  std::vector<bpf::ListenerEndpoint> endpoints_;
+  std::vector<netns::ListenerSockets> listeners_;
+  std::vector<netns::ListenerEndpoint> endpoints_;
   std::optional<bpf::SessionLinks> links_;
   std::mutex owners_mutex_;
   std::optional<bpf::SocketOwnerFinder> owners_;

@@ -1,6 +1,6 @@
 #include "proxy/bpf/nft_refusal_log.h"
 
-#include "proxy/bpf/netlink.h"
+#include "base/netns/netlink.h"
 
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_log.h>
@@ -65,12 +65,12 @@ RefusalKind kind_of(const Destination& to, std::span<const IpAddress> listeners)
   return to.protocol == IPPROTO_UDP ? RefusalKind::kUdp : RefusalKind::kEgress;
 }
 
-std::optional<KernelRefusal> read_message(const NetlinkMessage& message,
+std::optional<KernelRefusal> read_message(const netns::NetlinkMessage& message,
                                           std::span<const IpAddress> listeners) {
   if (message.header.nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET)) return {};
   if (message.body.size() < sizeof(nfgenmsg)) return {};
   const Bytes attributes = message.body.subspan(sizeof(nfgenmsg));
-  const auto destination = read_packet(find_attribute(attributes, NFULA_PAYLOAD));
+  const auto destination = read_packet(netns::find_attribute(attributes, NFULA_PAYLOAD));
   if (!destination) return {};
   KernelRefusal refusal;
   refusal.kind = kind_of(*destination, listeners);
@@ -78,7 +78,7 @@ std::optional<KernelRefusal> read_message(const NetlinkMessage& message,
   refusal.protocol = destination->protocol;
   // What the caller gets: a reset, or the verdict of the output hook.
   refusal.error = destination->protocol == IPPROTO_TCP ? ECONNREFUSED : EPERM;
-  ByteReader uid(find_attribute(attributes, NFULA_UID));
+  ByteReader uid(netns::find_attribute(attributes, NFULA_UID));
   if (const std::uint32_t value = uid.u32(); uid.ok()) refusal.uid = value;
   refusal.first_at = refusal.last_at = std::chrono::system_clock::now();
   return refusal;
@@ -106,7 +106,7 @@ void add(std::vector<KernelRefusal>& all, KernelRefusal refusal) {
 
 std::vector<KernelRefusal> parse_refusal_log(Bytes datagram, std::span<const IpAddress> listeners) {
   std::vector<KernelRefusal> refusals;
-  walk_messages(datagram, [&](const NetlinkMessage& message) {
+  netns::walk_messages(datagram, [&](const netns::NetlinkMessage& message) {
     if (auto refusal = read_message(message, listeners)) refusals.push_back(std::move(*refusal));
     return true;
   });

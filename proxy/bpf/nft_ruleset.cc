@@ -259,13 +259,13 @@ void add_chain(Batch& batch, std::uint16_t family, const char* name, const char*
 // What concerns one address family.
 struct FamilyView {
   std::uint16_t family;
-  std::vector<ListenerEndpoint> listeners;
+  std::vector<netns::ListenerEndpoint> listeners;
   std::vector<IpAddress> own_addresses;
 };
 
 FamilyView view_of(const NftRedirect& redirect, bool v4) {
   FamilyView view{static_cast<std::uint16_t>(v4 ? NFPROTO_IPV4 : NFPROTO_IPV6), {}, {}};
-  for (const ListenerEndpoint& listener : redirect.listeners) {
+  for (const netns::ListenerEndpoint& listener : redirect.listeners) {
     if (listener.address.is_v4() == v4) view.listeners.push_back(listener);
   }
   for (const IpAddress& address : redirect.own_addresses) {
@@ -278,8 +278,8 @@ void add_redirect_chain(Batch& batch, const FamilyView& view, const NftRedirect&
   const auto rule = [&] { return RuleBuilder(view.family, kRedirectChain); };
   add_chain(batch, view.family, kRedirectChain, "nat", kNatPriority);
   if (view.listeners.empty()) return;
-  const ListenerEndpoint& target = view.listeners.front();
-  for (const ListenerEndpoint& listener : view.listeners)
+  const netns::ListenerEndpoint& target = view.listeners.front();
+  for (const netns::ListenerEndpoint& listener : view.listeners)
     rule().to(listener.address).accept().add_to(batch);
   for (const std::uint16_t port : redirect.host_ports) {
     rule()
@@ -301,7 +301,7 @@ void add_wall_chain(Batch& batch, const FamilyView& view, const NftRedirect& red
     if (redirect.log_group) matching.log(*redirect.log_group).add_to(batch);
   };
   add_chain(batch, view.family, kWallChain, "filter", kWallPriority);
-  for (const ListenerEndpoint& listener : view.listeners) {
+  for (const netns::ListenerEndpoint& listener : view.listeners) {
     const auto to_listener = [&] { return std::move(rule().to(listener.address)); };
     to_listener().redirected().accept().add_to(batch);
     to_listener().reply().accept().add_to(batch);
@@ -320,7 +320,7 @@ void add_wall_chain(Batch& batch, const FamilyView& view, const NftRedirect& red
 
 Result<std::vector<std::uint8_t>> build_nft_batch(const NftRedirect& redirect) {
   if (redirect.listeners.empty()) return fail("nftables redirect without a listener");
-  for (const ListenerEndpoint& listener : redirect.listeners) {
+  for (const netns::ListenerEndpoint& listener : redirect.listeners) {
     if (listener.tcp_port == 0 || listener.dns_tcp_port == 0 || listener.dns_udp_port == 0) {
       return fail("a listener on " + listener.address.to_string() + " has no port");
     }

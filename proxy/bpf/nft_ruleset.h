@@ -13,8 +13,8 @@
 #pragma once
 
 #include "base/ip.h"
+#include "base/netns/session_network.h"
 #include "base/result.h"
-#include "proxy/bpf/session_network.h"
 
 #include <cstdint>
 #include <optional>
@@ -23,9 +23,9 @@
 namespace agentsh::bpf {
 
 struct NftRedirect {
-  std::vector<ListenerEndpoint> listeners;  // The first of each family is redirected to.
-  std::vector<IpAddress> own_addresses;     // Left alone, as loopback is.
-  std::vector<std::uint16_t> host_ports;    // Loopback TCP ports that are redirected too.
+  std::vector<netns::ListenerEndpoint> listeners;  // The first of each family is redirected to.
+  std::vector<IpAddress> own_addresses;            // Left alone, as loopback is.
+  std::vector<std::uint16_t> host_ports;           // Loopback TCP ports that are redirected too.
   // Group of netfilter's log that rejected packets are told to (nft_refusal_log.h).
   std::optional<std::uint16_t> log_group;
 };

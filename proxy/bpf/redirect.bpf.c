@@ -216,6 +216,8 @@ int sendmsg4(struct bpf_sock_addr* ctx) {
 
   enum Route route = route4(config, address, to.port, kProtocolUdp);
   if (route == kRouteLocal) return kProceed;
+  // The DNS service answers: to a client whose address is the listener's, or one that it chose.
+  if (is_service4(config, ctx->sk->src_ip4, (__u16)ctx->sk->src_port)) return kProceed;
   if (route == kRouteListener && is_dns_port4(config, address, to.port) &&
       is_rewritten_query(ctx, to.port, to.port)) {
     return kProceed;
@@ -242,6 +244,9 @@ int sendmsg6(struct bpf_sock_addr* ctx) {
   }
   enum Route route = route6(config, address, to.port, kProtocolUdp);
   if (route == kRouteLocal) return kProceed;
+  const __u32 own[4] = {ctx->sk->src_ip6[0], ctx->sk->src_ip6[1], ctx->sk->src_ip6[2],
+                        ctx->sk->src_ip6[3]};
+  if (is_service6(config, own, (__u16)ctx->sk->src_port)) return kProceed;
   if (judge_send(config, ctx, route, &to) == kRefuse) return kRefuse;
   const struct Listener6* listener = &config->listeners6[pick_listener(config->listener_count6)];
   ctx->user_ip6[0] = listener->address[0];

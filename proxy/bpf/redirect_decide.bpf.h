@@ -110,6 +110,37 @@ static __always_inline int is_dns_port6(const struct SessionConfig* config, cons
   return 0;
 }
 
+// Is this the proxy's own socket, or one that it accepted? The listeners are in the session's
+// cgroup when the session's init opened them. No process of the session can be bound to their
+// ports.
+static __always_inline int is_service4(const struct SessionConfig* config, __u32 address,
+                                       __u16 port) {
+  if (config->listener_count4 == 0) return 0;
+  for (int i = 0; i < kMaxListeners; ++i) {
+    const struct Listener4* listener = &config->listeners4[i];
+    if (listener->address == address &&
+        (listener->tcp_port == port || listener->dns_tcp_port == port ||
+         listener->dns_udp_port == port)) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+static __always_inline int is_service6(const struct SessionConfig* config, const __u32 address[4],
+                                       __u16 port) {
+  if (config->listener_count6 == 0) return 0;
+  for (int i = 0; i < kMaxListeners; ++i) {
+    const struct Listener6* listener = &config->listeners6[i];
+    if (same6(listener->address, address) &&
+        (listener->tcp_port == port || listener->dns_tcp_port == port ||
+         listener->dns_udp_port == port)) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 static __always_inline __u32 pick_listener(__u32 count) {
   return count <= 1 ? 0 : (bpf_get_prandom_u32() % count) & (kMaxListeners - 1);
 }

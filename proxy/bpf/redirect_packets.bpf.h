@@ -62,7 +62,12 @@ static __always_inline int judge_packet(struct __sk_buff* skb, const struct Sess
   if (listener) return to_listener(skb, config, packet);
   const int local = packet->v4 ? is_local4(config, packet->destination[3])
                                : is_local6(config, packet->destination);
-  return local ? kProceed : drop_packet(skb, config, packet);
+  if (local) return kProceed;
+  // An answer of the proxy to a client that bound itself to some other address.
+  const __u16 from = bpf_ntohs(packet->source_port);
+  const int service = packet->v4 ? is_service4(config, packet->source[3], from)
+                                 : is_service6(config, packet->source, from);
+  return service ? kProceed : drop_packet(skb, config, packet);
 }
 
 // Is it a TCP packet in the middle of a connection over IPv4 loopback? Almost all are, and this is

@@ -88,8 +88,9 @@ struct Words {
   std::uint32_t word[4];
 };
 
-Result<> put_listeners(const std::vector<ListenerEndpoint>& listeners, abi::SessionConfig& config) {
-  for (const ListenerEndpoint& listener : listeners) {
+Result<> put_listeners(const std::vector<netns::ListenerEndpoint>& listeners,
+                       abi::SessionConfig& config) {
+  for (const netns::ListenerEndpoint& listener : listeners) {
     if (listener.tcp_port == 0 || listener.dns_tcp_port == 0 || listener.dns_udp_port == 0) {
       return fail("a listener on " + listener.address.to_string() + " has no port");
     }
@@ -179,7 +180,7 @@ Result<> Redirector::probe(const std::string& cgroup_parent) {
   SessionRedirect session;
   session.cgroup_fd = cgroup->fd();
   session.netns_cookie = *cookie;
-  session.listeners = {{listener_address4(0), 1, 1, 1}};
+  session.listeners = {{netns::listener_address4(0), 1, 1, 1}};
   if (auto attached = attach(session); !attached) return std::unexpected(attached.error());
   return {};
 }

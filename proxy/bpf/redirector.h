@@ -22,11 +22,11 @@
 #pragma once
 
 #include "base/ip.h"
+#include "base/netns/session_network.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "proxy/bpf/flow_abi.h"
 #include "proxy/bpf/kernel_refusal.h"
-#include "proxy/bpf/session_network.h"
 #include "proxy/bpf/static_rules.h"
 
 #include <chrono>
@@ -70,9 +70,9 @@ class DenialTable {
 struct SessionRedirect {
   int cgroup_fd = -1;              // The session's cgroup v2 directory; duplicated.
   std::uint64_t netns_cookie = 0;  // netns_cookie() of any socket of the session's namespace.
-  std::vector<ListenerEndpoint> listeners;  // Up to 4 per family.
-  std::vector<IpAddress> own_addresses;     // Up to 4 per family; left alone, as loopback is.
-  std::vector<std::uint16_t> host_ports;    // Up to 16 loopback TCP ports that are redirected too.
+  std::vector<netns::ListenerEndpoint> listeners;  // Up to 4 per family.
+  std::vector<IpAddress> own_addresses;   // Up to 4 per family; left alone, as loopback is.
+  std::vector<std::uint16_t> host_ports;  // Up to 16 loopback TCP ports that are redirected too.
   std::shared_ptr<const DenialTable> denials;  // May be null.
 };
 
@@ -127,7 +127,8 @@ class Redirector {
 
   Result<std::shared_ptr<const DenialTable>> load_denials(std::span<const StaticRule> rules);
 
-  // Attaches to the session's cgroup, in which no process should be yet.
+  // Attaches to the session's cgroup. Before the first command: the session's init may be in it
+  // already, and may have opened the listeners there.
   Result<SessionLinks> attach(const SessionRedirect& session);
 
   // The record of a connection that `listener` (its own address and port) just accepted from `peer`

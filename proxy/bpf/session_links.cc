@@ -60,6 +60,7 @@ Result<> SessionLinks::write(const abi::SessionConfig& config) const {
 }
 
 Result<> SessionLinks::set_denials(std::shared_ptr<const DenialTable> denials) {
+  if (denials && denials->programs_ != programs_) return fail("denials of another redirector");
   abi::SessionConfig next = config_;
   next.denial_table = denials ? denials->index_ : std::uint32_t{abi::kNoDenialTable};
   if (auto written = write(next); !written) return written;

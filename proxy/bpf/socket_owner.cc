@@ -1,7 +1,7 @@
 #include "proxy/bpf/socket_owner.h"
 
 #include "base/file_io.h"
-#include "proxy/bpf/netlink.h"
+#include "base/netns/netlink.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -58,14 +58,14 @@ struct Found {
 };
 
 std::optional<Found> ask(int socket, const inet_diag_req_v2& request) {
-  NetlinkWriter writer;
+  netns::NetlinkWriter writer;
   writer.begin(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST);
   writer.header(request);
-  if (!netlink_send(socket, writer.finish())) return {};
-  auto answer = netlink_receive(socket);
+  if (!netns::netlink_send(socket, writer.finish())) return {};
+  auto answer = netns::netlink_receive(socket);
   if (!answer) return {};
   std::optional<Found> found;
-  walk_messages(*answer, [&](const NetlinkMessage& message) {
+  netns::walk_messages(*answer, [&](const netns::NetlinkMessage& message) {
     inet_diag_msg body;
     if (message.header.nlmsg_type != SOCK_DIAG_BY_FAMILY || message.body.size() < sizeof body)
       return false;
@@ -106,7 +106,7 @@ std::string comm_of(pid_t pid) {
 }  // namespace
 
 Result<UniqueFd> open_socket_diagnosis() {
-  auto socket = NetlinkSocket::open(NETLINK_SOCK_DIAG);
+  auto socket = netns::NetlinkSocket::open(NETLINK_SOCK_DIAG);
   if (!socket) return std::unexpected(socket.error());
   return socket->release();
 }

@@ -1,6 +1,6 @@
 // Answers of upstreams, shared by all sessions, until their TTL ends; never longer. Keyed by name,
-// type and whether DNSSEC records were asked for. Bounded in bytes: the least recently used go
-// first.
+// type and whether DNSSEC records were asked for. Bounded in bytes: the oldest that nobody asked
+// for lately go first (second chance, so that a look-up moves nothing).
 //
 // What a session may see of an answer is decided for each question anew (lookup.h), so sharing it
 // lets nobody past policy. (A session can tell by timing that some session asked for a name.)
@@ -45,6 +45,7 @@ class Cache {
     std::string key;
     AnswerPtr answer;
     std::size_t bytes;
+    bool used = false;  // Since it was last considered for eviction.
   };
   struct Hash {
     using is_transparent = void;
@@ -53,12 +54,13 @@ class Cache {
     }
   };
   struct Shard {
-    std::list<Entry> recent;  // Most recently used first.
+    std::list<Entry> queue;  // Oldest last.
     // The keys are views of the list's entries, whose addresses stay.
     std::unordered_map<std::string_view, std::list<Entry>::iterator, Hash, std::equal_to<>> index;
     std::size_t bytes = 0;
 
     void erase(std::list<Entry>::iterator entry);
+    void evict_one();
   };
   static constexpr std::size_t kShards = 16;
 

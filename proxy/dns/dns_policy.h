@@ -10,6 +10,7 @@
 #include "policies/verdict.h"
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,6 +35,10 @@ struct NameRedirect {
 class DnsPolicy {
  public:
   virtual ~DnsPolicy() = default;
+
+  // What the answers below rest on: when it changes, they may be others. Null: they may at any
+  // time.
+  virtual std::shared_ptr<const void> version() const { return nullptr; }
 
   // May the session resolve the name? Records nothing.
   virtual Judgement judge(const policy::DnsFacts& facts) const = 0;

@@ -1,5 +1,6 @@
 #include "proxy/dns/gate_binding.h"
 
+#include "base/domain.h"
 #include "policies/compiled_policy.h"
 
 namespace agentsh::dns {
@@ -8,6 +9,7 @@ using policy::Verdict;
 
 Judgement judge_name(const policy::CompiledPolicy& policy, const policy::DnsFacts& facts) {
   Judgement judgement{policy.decide(facts)};
+  if (judgement.verdict.permitted() && !is_subdomain_of(facts.name, "local")) return judgement;
   const auto rule = policy.network().match(facts);
   judgement.named = rule && policy.network().names_host(*rule, facts.name);
   return judgement;
@@ -30,6 +32,11 @@ bool allows_special(const policy::CompiledPolicy& policy, std::string_view name,
   // Where connections to the name are redirected, its own address is not what is reached.
   return policy.network().permits_some_port(name, address) ||
          policy.redirects().for_some_port(name) != nullptr;
+}
+
+std::shared_ptr<const void> GatePolicy::version() const {
+  if (!recorder_.healthy()) return nullptr;
+  return gate_.policy();
 }
 
 Judgement GatePolicy::judge(const policy::DnsFacts& facts) const {

@@ -25,6 +25,7 @@ class GatePolicy : public DnsPolicy {
   GatePolicy(policy::Gate& gate, const audit::Recorder& recorder)
       : gate_(gate), recorder_(recorder) {}
 
+  std::shared_ptr<const void> version() const override;
   Judgement judge(const policy::DnsFacts& facts) const override;
   std::optional<NameRedirect> redirect(std::string_view name) const override;
   bool allows_special_address(std::string_view name, const IpAddress& address) const override;

@@ -46,18 +46,31 @@ const LeaseTable::EntryPtr* LeaseTable::find_live(std::string_view name,
   return entry != nullptr && is_live(**entry, now()) ? entry : nullptr;
 }
 
-void LeaseTable::renew(Entry& entry, std::chrono::seconds ttl, LeaseOrigin origin) {
-  entry.granted = ++grants_;
+void LeaseTable::extend(Entry& entry, std::chrono::seconds ttl, std::int64_t now) {
+  entry.granted.store(++grants_, std::memory_order_relaxed);
   if (ttl == kForever) {
-    entry.origin = origin;
     entry.ttl_end = entry.end = kNever;
     return;
   }
-  if (entry.end.load() != kNever) entry.origin = origin;
   const std::int64_t lifetime = std::max(std::chrono::nanoseconds(ttl), options_.min_ttl).count();
-  const std::int64_t ttl_end = now() + lifetime;
-  raise_to(entry.ttl_end, ttl_end);
-  raise_to(entry.end, ttl_end + options_.grace.count());
+  raise_to(entry.ttl_end, now + lifetime);
+  raise_to(entry.end, now + lifetime + options_.grace.count());
+}
+
+LeaseTable::Handle LeaseTable::handle(std::string_view name, const IpAddress& address) const {
+  std::shared_lock lock(mutex_);
+  const EntryPtr* entry = find(name, address);
+  return entry == nullptr ? nullptr : *entry;
+}
+
+bool LeaseTable::renew(const std::vector<Handle>& handles, std::chrono::seconds ttl) {
+  std::shared_lock lock(mutex_);
+  for (const Handle& handle : handles) {
+    if (handle->removed) return false;
+  }
+  const std::int64_t time = now();
+  for (const Handle& handle : handles) extend(*handle, ttl, time);
+  return true;
 }
 
 bool LeaseTable::grant(std::string_view name, const IpAddress& address, std::chrono::seconds ttl,
@@ -65,20 +78,22 @@ bool LeaseTable::grant(std::string_view name, const IpAddress& address, std::chr
   {
     std::shared_lock lock(mutex_);
     if (const EntryPtr* entry = find(name, address)) {
-      renew(**entry, ttl, origin);
+      if ((*entry)->end.load() != kNever) (*entry)->origin = origin;
+      extend(**entry, ttl, now());
       return true;
     }
   }
   std::unique_lock lock(mutex_);
   if (const EntryPtr* entry = find(name, address)) {
-    renew(**entry, ttl, origin);
+    extend(**entry, ttl, now());
     return true;
   }
   if (size_ >= options_.max_entries && !make_room()) return false;
   auto entry = std::make_shared<Entry>();
   entry->name = name;
   entry->address = address;
-  renew(*entry, ttl, origin);
+  entry->origin = origin;
+  extend(*entry, ttl, now());
   by_name_[entry->name].push_back(entry);
   by_address_[address].push_back(std::move(entry));
   ++size_;
@@ -117,6 +132,7 @@ void LeaseTable::remove(const EntryPtr& entry) {
   const auto by_address = by_address_.find(entry->address);
   erase_from(by_address->second, entry);
   if (by_address->second.empty()) by_address_.erase(by_address);
+  entry->removed = true;
   --size_;
 }
 

@@ -55,6 +55,13 @@ class LeaseTable : public std::enable_shared_from_this<LeaseTable> {
   bool grant(std::string_view name, const IpAddress& address, std::chrono::seconds ttl,
              LeaseOrigin origin = LeaseOrigin::kAnswer);
 
+  // A lease that the table knows, to renew it without looking for it.
+  struct Entry;
+  using Handle = std::shared_ptr<Entry>;
+  Handle handle(std::string_view name, const IpAddress& address) const;
+  // Renews them all as grant() would. False, with nothing done, when one has left the table.
+  bool renew(const std::vector<Handle>& handles, std::chrono::seconds ttl);
+
   // Was this session given `address` for `name`, and may it still use it? A use.
   bool is_leased(std::string_view name, const IpAddress& address) const;
   // The same, and keeps the lease until the returned object goes. The table must be owned by a
@@ -71,16 +78,7 @@ class LeaseTable : public std::enable_shared_from_this<LeaseTable> {
 
  private:
   friend Lease;
-  struct Entry {
-    std::string name;
-    IpAddress address;
-    std::atomic<std::int64_t> ttl_end{0};  // Nanoseconds of the clock.
-    std::atomic<std::int64_t> end{0};
-    std::atomic<std::uint64_t> granted{0};  // Order of the latest grant.
-    std::atomic<std::uint32_t> holders{0};
-    std::atomic<LeaseOrigin> origin{LeaseOrigin::kAnswer};
-  };
-  using EntryPtr = std::shared_ptr<Entry>;
+  using EntryPtr = Handle;
   struct Hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const {
@@ -92,7 +90,7 @@ class LeaseTable : public std::enable_shared_from_this<LeaseTable> {
   const EntryPtr* find(std::string_view name, const IpAddress& address) const;
   const EntryPtr* find_live(std::string_view name, const IpAddress& address) const;
   bool is_live(const Entry& entry, std::int64_t now) const;
-  void renew(Entry& entry, std::chrono::seconds ttl, LeaseOrigin origin);
+  void extend(Entry& entry, std::chrono::seconds ttl, std::int64_t now);
   void use(Entry& entry, std::int64_t now) const;
   bool make_room();
   void remove(const EntryPtr& entry);
@@ -103,6 +101,17 @@ class LeaseTable : public std::enable_shared_from_this<LeaseTable> {
   std::unordered_map<IpAddress, std::vector<EntryPtr>> by_address_;
   std::size_t size_ = 0;
   std::atomic<std::uint64_t> grants_{0};
+};
+
+struct LeaseTable::Entry {
+  std::string name;
+  IpAddress address;
+  std::atomic<std::int64_t> ttl_end{0};  // Nanoseconds of the clock.
+  std::atomic<std::int64_t> end{0};
+  std::atomic<std::uint64_t> granted{0};  // Order of the latest grant.
+  std::atomic<std::uint32_t> holders{0};
+  std::atomic<LeaseOrigin> origin{LeaseOrigin::kAnswer};
+  bool removed = false;  // Under the table's lock.
 };
 
 // A lease that a flow rests on. Movable; the lease may end again once every holder is gone.

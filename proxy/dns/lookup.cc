@@ -29,9 +29,7 @@ bool is_refused_type(RrType type) {
 }  // namespace
 
 Lookup::Lookup(Engine& engine, std::shared_ptr<Session> session, Query query, TimePoint now)
-    : engine_(engine), session_(std::move(session)), query_(std::move(query)), now_(now) {
-  owners_.push_back(query_.host);
-}
+    : engine_(engine), session_(std::move(session)), query_(std::move(query)), now_(now) {}
 
 Step Lookup::start() {
   if (query_.host.empty()) {

@@ -87,6 +87,8 @@ class Lookup {
   const std::shared_ptr<Session>& shared_session() const { return session_; }
   const Query& query() const { return query_; }
   const Outcome& outcome() const { return outcome_; }
+  // Names that the answer's addresses are leased under.
+  std::vector<std::string> owners() const;
 
  private:
   // lookup.cc: what is decided before anything is known about the name.
@@ -103,7 +105,7 @@ class Lookup {
   bool wants(const IpAddress& address) const;
 
   // lookup_answer.cc: what is decided about an upstream's answer.
-  Step ask(std::string host);
+  Step ask(std::string_view host);
   Step accept(AnswerPtr answer);
   bool take_alias(const Record& record, const Answer& answer, Step& step);
   void take_address(const Record& record, const Answer& answer);
@@ -121,7 +123,7 @@ class Lookup {
   TimePoint now_;
   Outcome outcome_;
   UpstreamQuestion next_;
-  std::vector<std::string> owners_;  // Names that addresses of the answer are leased under.
+  std::vector<std::string> aliases_;  // Names of the chain that addresses are leased under too.
   int upstream_answers_ = 0;
   bool asked_upstream_ = false;
   bool leases_full_ = false;

@@ -16,17 +16,17 @@ constexpr int kMaxUpstreamAnswers = 8;
 
 }  // namespace
 
-Step Lookup::ask(std::string host) {
+Step Lookup::ask(std::string_view host) {
   if (++upstream_answers_ > kMaxUpstreamAnswers) {
     give_up(ErrorInfo::kInvalidData, fmt::format("{} has too many aliases", query_.host));
     return Step::kDone;
   }
-  next_ = {std::move(host), query_.type, query_.dnssec_ok, query_.forwarded};
-  if (next_.options.empty()) {
-    if (auto cached = engine_.cache().find({next_.host, next_.type, next_.dnssec}, now_)) {
+  if (query_.forwarded.empty()) {
+    if (auto cached = engine_.cache().find({host, query_.type, query_.dnssec_ok}, now_)) {
       return accept(std::move(cached));
     }
   }
+  next_ = {std::string(host), query_.type, query_.dnssec_ok, query_.forwarded};
   asked_upstream_ = true;
   return Step::kAskUpstream;
 }
@@ -43,6 +43,8 @@ Step Lookup::accept(AnswerPtr answer) {
   }
   outcome_.kept.push_back(answer);
   outcome_.upstream = answer->server;
+  outcome_.answers.reserve(outcome_.answers.size() + answer->records.size());
+  outcome_.addresses.reserve(answer->records.size());
   outcome_.authenticated =
       answer->authenticated && (outcome_.kept.size() == 1 || outcome_.authenticated);
   for (const Record& record : answer->records) {
@@ -56,8 +58,8 @@ Step Lookup::accept(AnswerPtr answer) {
     }
   }
   if (!answer->complete) {
-    auto host = answer->final_name.host();
-    if (host) return ask(std::move(*host));
+    const auto host = answer->final_name.host();
+    if (host) return ask(*host);
     give_up(ErrorInfo::kInvalidData, "an alias leads to what is no host name");
     return Step::kDone;
   }
@@ -84,7 +86,7 @@ bool Lookup::take_alias(const Record& record, const Answer& answer, Step& step) 
     return true;
   }
   outcome_.answers.push_back({&record, answer.remaining(record.ttl, now_)});
-  if (judgement.verdict.permitted()) owners_.push_back(*host);
+  if (judgement.verdict.permitted()) aliases_.push_back(*host);
   if (auto redirect = session_->policy().redirect(*host)) {
     step = answer_redirect(target, *redirect);
     return true;
@@ -110,14 +112,20 @@ void Lookup::take_address(const Record& record, const Answer& answer) {
 
 // An address goes into the answer only when its lease under the asked name is there.
 bool Lookup::grant(const IpAddress& address, std::uint32_t ttl, LeaseOrigin origin) {
-  bool leased = false;
-  for (std::size_t i = 0; i < owners_.size(); ++i) {
-    const bool granted =
-        session_->leases().grant(owners_[i], address, std::chrono::seconds(ttl), origin);
-    if (i == 0) leased = granted;
+  LeaseTable& leases = session_->leases();
+  const std::chrono::seconds lifetime(ttl);
+  if (!leases.grant(query_.host, address, lifetime, origin)) {
+    leases_full_ = true;
+    return false;
   }
-  leases_full_ |= !leased;
-  return leased;
+  for (const std::string& alias : aliases_) leases.grant(alias, address, lifetime, origin);
+  return true;
+}
+
+std::vector<std::string> Lookup::owners() const {
+  std::vector<std::string> names = {query_.host};
+  names.insert(names.end(), aliases_.begin(), aliases_.end());
+  return names;
 }
 
 Step Lookup::settle_addresses(const Answer& answer) {

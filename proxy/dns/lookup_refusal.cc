@@ -11,7 +11,7 @@ using policy::Verdict;
 // Who asked should learn which rule it was and what to do. Rules' own messages often say so.
 std::string refusal_text(const Verdict& verdict, bool named, std::string_view host) {
   const std::string& message = verdict.message();
-  if (!message.empty() && message.find(verdict.rule()) != std::string::npos) return message;
+  if (message.find('"' + verdict.rule() + '"') != std::string::npos) return message;
   if (!named) {
     if (!message.empty()) return fmt::format("{} ({})", message, verdict.rule());
     return fmt::format("no network rule allows {} ({}); ask for a rule with it under domains", host,

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstring>
 
 namespace agentsh::dns {
 namespace {
 
 // Offsets beyond this cannot be pointed at.
 constexpr std::size_t kMaxPointer = 0x3fff;
-// More remembered names than this cost more to search than they save.
-constexpr std::size_t kMaxLabels = 128;
 
 constexpr std::uint16_t kResponse = 0x8000;
 constexpr std::uint16_t kAuthoritative = 0x0400;
@@ -41,6 +40,7 @@ char lower(std::uint8_t c) {
 MessageWriter::MessageWriter(std::vector<std::uint8_t>& out, std::size_t limit)
     : out_(out), limit_(std::clamp(limit, kPlainUdpBytes, kMaxMessageBytes)) {
   out_.clear();
+  out_.reserve(kPlainUdpBytes);
 }
 
 void MessageWriter::begin(const Header& header, const Question* question) {
@@ -101,7 +101,7 @@ bool MessageWriter::add_edns(const Edns& edns, Rcode rcode) {
 
 void MessageWriter::take_back(std::size_t start) {
   out_.resize(start);
-  while (!labels_.empty() && labels_.back() >= start) labels_.pop_back();
+  while (label_count_ > 0 && labels_[label_count_ - 1] >= start) --label_count_;
 }
 
 void MessageWriter::truncate() {
@@ -114,41 +114,33 @@ void MessageWriter::finish() {
   for (std::size_t i = 0; i < 3; ++i) patch_u16(6 + 2 * i, counts_[i]);
 }
 
-void MessageWriter::u16(std::uint16_t value) {
-  out_.push_back(static_cast<std::uint8_t>(value >> 8));
-  out_.push_back(static_cast<std::uint8_t>(value));
-}
-
-void MessageWriter::u32(std::uint32_t value) {
-  u16(static_cast<std::uint16_t>(value >> 16));
-  u16(static_cast<std::uint16_t>(value));
-}
-
 void MessageWriter::text8(std::string_view data) {
   assert(data.size() <= 255);
   u8(static_cast<std::uint8_t>(data.size()));
   text(data);
 }
 
-void MessageWriter::patch_u16(std::size_t offset, std::uint16_t value) {
-  out_[offset] = static_cast<std::uint8_t>(value >> 8);
-  out_[offset + 1] = static_cast<std::uint8_t>(value);
-}
-
 void MessageWriter::name(const Name& name, bool compress) {
   std::string_view rest = name.wire();
+  // Most owners are the question's name, in its very bytes.
+  if (compress && rest.size() > 1 && out_.size() > kHeaderBytes + rest.size() && label_count_ > 0 &&
+      labels_[0] == kHeaderBytes &&
+      std::memcmp(out_.data() + kHeaderBytes, rest.data(), rest.size()) == 0) {
+    u16(0xc000 | kHeaderBytes);
+    return;
+  }
   while (rest.size() > 1) {
     if (compress) {
-      const auto found = std::find_if(labels_.begin(), labels_.end(), [&](std::uint16_t offset) {
-        return written_at(offset, rest);
-      });
-      if (found != labels_.end()) {
+      const auto end = labels_.begin() + static_cast<std::ptrdiff_t>(label_count_);
+      const auto found = std::find_if(
+          labels_.begin(), end, [&](std::uint16_t offset) { return written_at(offset, rest); });
+      if (found != end) {
         u16(static_cast<std::uint16_t>(0xc000 | *found));
         return;
       }
     }
-    if (out_.size() <= kMaxPointer && labels_.size() < kMaxLabels) {
-      labels_.push_back(static_cast<std::uint16_t>(out_.size()));
+    if (out_.size() <= kMaxPointer && label_count_ < kMaxLabels) {
+      labels_[label_count_++] = static_cast<std::uint16_t>(out_.size());
     }
     const std::size_t label = 1u + static_cast<std::uint8_t>(rest.front());
     text(rest.substr(0, label));

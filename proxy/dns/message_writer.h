@@ -12,6 +12,8 @@
 #include "proxy/dns/message.h"
 #include "proxy/dns/record.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -43,25 +45,42 @@ class MessageWriter {
   void finish();
 
   // Fields of RDATA (for write_record_data).
-  void u8(std::uint8_t value) { out_.push_back(value); }
-  void u16(std::uint16_t value);
-  void u32(std::uint32_t value);
-  void bytes(Bytes data) { out_.insert(out_.end(), data.begin(), data.end()); }
+  void u8(std::uint8_t value) { *grow(1) = value; }
+  void u16(std::uint16_t value) { store(grow(2), value); }
+  void u32(std::uint32_t value) {
+    std::uint8_t* place = grow(4);
+    store(place, static_cast<std::uint16_t>(value >> 16));
+    store(place + 2, static_cast<std::uint16_t>(value));
+  }
+  void bytes(Bytes data) { std::copy(data.begin(), data.end(), grow(data.size())); }
   void text(std::string_view data) { bytes(as_bytes(data)); }
   void text8(std::string_view data);
   void name(const Name& name, bool compress);
 
  private:
+  static void store(std::uint8_t* place, std::uint16_t value) {
+    place[0] = static_cast<std::uint8_t>(value >> 8);
+    place[1] = static_cast<std::uint8_t>(value);
+  }
+  std::uint8_t* grow(std::size_t count) {
+    const std::size_t size = out_.size();
+    out_.resize(size + count);
+    return out_.data() + size;
+  }
+  void patch_u16(std::size_t offset, std::uint16_t value) { store(out_.data() + offset, value); }
   void take_back(std::size_t start);
   bool written_at(std::size_t offset, std::string_view suffix) const;
-  void patch_u16(std::size_t offset, std::uint16_t value);
 
   std::vector<std::uint8_t>& out_;
   std::size_t limit_;
   std::size_t reserved_ = 0;
   std::size_t records_start_ = 0;
   std::uint16_t counts_[3] = {0, 0, 0};
-  std::vector<std::uint16_t> labels_;  // Offsets at which a name, or the rest of one, begins.
+  // More remembered names than this cost more to search than they save.
+  static constexpr std::size_t kMaxLabels = 128;
+  // Offsets at which a name, or the rest of one, begins.
+  std::array<std::uint16_t, kMaxLabels> labels_;
+  std::size_t label_count_ = 0;
 };
 
 // Bytes that add_edns() takes.

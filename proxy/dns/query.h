@@ -56,7 +56,7 @@ struct RemovedAddress {
 
 struct Outcome {
   // Fails closed: what was not decided is a denial.
-  policy::Verdict verdict = policy::Verdict::deny("dns-undecided", "the question was not decided");
+  policy::Verdict verdict = policy::Verdict::deny("dns-undecided", {});
   Rcode rcode = Rcode::kServFail;
   AnswerSource source = AnswerSource::kPolicy;
   std::vector<GivenRecord> answers;

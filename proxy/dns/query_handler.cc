@@ -21,13 +21,21 @@ policy::Actor actor_of(const Session& session, QueryTransport transport, const E
 
 void report_answer(const Lookup& lookup) {
   lookup.session().observer().answered({lookup.session().id(), lookup.query(), lookup.outcome(),
+                                        lookup.query().actor,
                                         std::chrono::steady_clock::now() - lookup.query().started});
 }
 
 QueryHandler::Result QueryHandler::begin(const std::shared_ptr<Session>& session, Bytes message,
                                          QueryTransport transport, const Endpoint& client,
                                          TimePoint now, std::vector<std::uint8_t>& out,
-                                         Pending& pending) {
+                                         Pending& pending, ReplyMemo* memo) {
+  if (const Lookup* known =
+          memo != nullptr ? memo->answer(*session, *engine_, message, now, out) : nullptr) {
+    session->observer().answered({session->id(), known->query(), known->outcome(),
+                                  actor_of(*session, transport, client),
+                                  std::chrono::steady_clock::now() - now});
+    return Result::kReplied;
+  }
   ReceivedQuery received = read_query(message, transport, engine_->options().kept_options);
   if (!received.query) {
     count_malformed(session, client, transport,
@@ -43,6 +51,10 @@ QueryHandler::Result QueryHandler::begin(const std::shared_ptr<Session>& session
   if (step == Step::kDone) {
     write_reply(received.frame, lookup.outcome(), out);
     report_answer(lookup);
+    if (memo != nullptr && ReplyMemo::may_remember(lookup, message)) {
+      memo->remember(message, out, std::make_unique<const Lookup>(std::move(lookup)), *engine_,
+                     now);
+    }
     return Result::kReplied;
   }
   pending = {std::make_shared<Lookup>(std::move(lookup)), step, std::move(received.frame)};

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/ip.h"
 #include "proxy/dns/lookup_runner.h"
+#include "proxy/dns/reply_memo.h"
 #include "proxy/dns/response.h"
 
 #include <cstdint>
@@ -31,10 +32,11 @@ class QueryHandler {
       : engine_(std::move(engine)), runner_(std::move(runner)) {}
 
   // Handles one message from `client`. kReplied: the reply is in `out`. kDropped: there is none.
-  // kPending: pending_ is filled; the caller hands it to finish().
+  // kPending: `pending` is filled; the caller hands it to finish(). With `memo`, which is the
+  // socket's own, repeated questions are answered from it.
   Result begin(const std::shared_ptr<Session>& session, Bytes message, QueryTransport transport,
                const Endpoint& client, TimePoint now, std::vector<std::uint8_t>& out,
-               Pending& pending);
+               Pending& pending, ReplyMemo* memo = nullptr);
 
   // Calls `reply` once with the reply's bytes, now or later.
   void finish(Pending pending, std::function<void(std::vector<std::uint8_t>)> reply);

@@ -5,10 +5,8 @@
 namespace agentsh::dns {
 namespace {
 
-audit::Event event_of(std::string_view type, std::string_view session_id,
-                      const policy::Actor& actor) {
+audit::Event event_of(std::string_view type, const policy::Actor& actor) {
   audit::Event event{std::string(type)};
-  event.session_id = session_id;
   event.command_id = actor.command_id;
   event.source = "dns";
   event.pid = actor.pid;
@@ -81,7 +79,7 @@ std::string_view to_string(AnswerSource source) {
 
 audit::Event to_event(const QueryReport& report) {
   const Outcome& outcome = report.outcome;
-  audit::Event event = event_of("dns_query", report.session_id, report.query.actor);
+  audit::Event event = event_of("dns_query", report.actor);
   event.domain = shown_name(report.query);
   event.operation = "resolve";
   event.fields.reserve(10);
@@ -90,8 +88,7 @@ audit::Event to_event(const QueryReport& report) {
       .field("source", std::string(to_string(outcome.source)))
       .field("transport", std::string(to_string(report.query.transport)))
       .field("cached", outcome.source == AnswerSource::kCache)
-      .field("latency_us", static_cast<std::int64_t>(report.latency.count() / 1000))
-      .field("answers", static_cast<std::int64_t>(outcome.answers.size()));
+      .field("latency_us", static_cast<std::int64_t>(report.latency.count() / 1000));
   if (!outcome.addresses.empty()) event.field("ips", address_texts(outcome));
   if (auto targets = target_texts(outcome); !targets.empty()) {
     event.field("targets", std::move(targets));
@@ -105,7 +102,7 @@ audit::Event to_event(const QueryReport& report) {
 std::optional<audit::Event> redirect_event(const QueryReport& report) {
   const auto& redirect = report.outcome.verdict.redirect();
   if (report.outcome.source != AnswerSource::kRedirect || !redirect) return {};
-  audit::Event event = event_of("dns_redirect", report.session_id, report.query.actor);
+  audit::Event event = event_of("dns_redirect", report.actor);
   event.domain = shown_name(report.query);
   event.field("original_host", event.domain)
       .field("resolved_to", redirect->target)
@@ -115,7 +112,7 @@ std::optional<audit::Event> redirect_event(const QueryReport& report) {
 }
 
 audit::Event to_event(const MalformedReport& report) {
-  audit::Event event = event_of("dns_malformed", report.session_id, report.actor);
+  audit::Event event = event_of("dns_malformed", report.actor);
   event.field("reason", std::string(report.reason))
       .field("count", static_cast<std::int64_t>(report.count));
   return event;

@@ -21,6 +21,7 @@ struct QueryReport {
   std::string_view session_id;
   const Query& query;
   const Outcome& outcome;
+  const policy::Actor& actor;
   std::chrono::nanoseconds latency;
 };
 
@@ -39,7 +40,7 @@ class QueryObserver {
   virtual void malformed(const MalformedReport& report) = 0;
 };
 
-// The `dns_query` event, without its policy part (the gate adds the verdict).
+// The `dns_query` event, without session and policy (the gate adds them).
 audit::Event to_event(const QueryReport& report);
 // The `dns_redirect` event that stands beside it where a redirect answered.
 std::optional<audit::Event> redirect_event(const QueryReport& report);

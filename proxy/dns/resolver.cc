@@ -16,6 +16,34 @@ namespace {
 
 namespace asio = boost::asio;
 
+class OperatorPolicy : public DnsPolicy {
+ public:
+  Judgement judge(const policy::DnsFacts&) const override {
+    return {policy::Verdict::allow("operator"), true};
+  }
+  std::optional<NameRedirect> redirect(std::string_view) const override { return {}; }
+  bool allows_special_address(std::string_view, const IpAddress&) const override { return true; }
+  void settle(policy::Verdict verdict, const policy::Actor&, std::string_view,
+              std::function<void(policy::Verdict)> done) const override {
+    done(std::move(verdict));
+  }
+};
+
+class SilentObserver : public QueryObserver {
+ public:
+  void answered(const QueryReport&) override {}
+  void malformed(const MalformedReport&) override {}
+};
+
+std::shared_ptr<Session> make_operator_session() {
+  SessionOptions options;
+  options.id = "operator";
+  options.policy = std::make_shared<OperatorPolicy>();
+  options.observer = std::make_shared<SilentObserver>();
+  options.leases.max_entries = 1024;
+  return std::make_shared<Session>(std::move(options));
+}
+
 // The two questions of one name, and what they found.
 struct Both {
   Resolution result;
@@ -56,6 +84,13 @@ void take(Both& both, const Lookup& lookup) {
 }
 
 }  // namespace
+
+Resolver::Resolver(asio::any_io_executor executor, std::shared_ptr<Engine> engine,
+                   std::shared_ptr<LookupRunner> runner)
+    : executor_(std::move(executor)),
+      engine_(std::move(engine)),
+      runner_(std::move(runner)),
+      operator_session_(make_operator_session()) {}
 
 void Resolver::resolve(std::shared_ptr<Session> session, std::string host, policy::Actor actor,
                        Done done) const {
@@ -103,6 +138,12 @@ asio::awaitable<Resolution> Resolver::resolve(std::shared_ptr<Session> session, 
   };
   co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Resolution)>(
       start, asio::use_awaitable, std::move(session), std::move(host), std::move(actor));
+}
+
+asio::awaitable<Result<std::vector<IpAddress>>> Resolver::look_up(std::string host) const {
+  Resolution found = co_await resolve(operator_session_, host, {});
+  if (found.status == ResolveStatus::kFound) co_return std::move(found.addresses);
+  co_return fail(fmt::format("resolve {}: {}", host, found.reason), std::errc::host_unreachable);
 }
 
 }  // namespace agentsh::dns

@@ -115,6 +115,14 @@ void send_datagram(int socket, Bytes data, UdpPeer peer) {
   (void)::sendmsg(socket, &header, MSG_DONTWAIT);
 }
 
+bool needs_packet_info(int socket) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length) != 0) return true;
+  const auto bound = Endpoint::from_sockaddr(reinterpret_cast<const sockaddr*>(&address), length);
+  return !bound || classify(bound->address) == AddressClass::kUnspecified;
+}
+
 bool enable_packet_info(int socket) {
   const int on = 1;
   const bool v4 = ::setsockopt(socket, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) == 0;

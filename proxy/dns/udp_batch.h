@@ -64,6 +64,9 @@ class UdpBatch {
 // One reply by itself.
 void send_datagram(int socket, Bytes data, UdpPeer peer);
 
+// Whether a reply could leave from another address than was asked: the socket is bound to none of
+// its own.
+bool needs_packet_info(int socket);
 // Asks the kernel to say where each datagram was sent to. `socket` is of either family.
 bool enable_packet_info(int socket);
 

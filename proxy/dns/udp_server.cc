@@ -31,7 +31,7 @@ Result<std::shared_ptr<UdpServer>> UdpServer::open(boost::asio::any_io_executor 
     return std::unexpected(errno_error("getsockopt SO_TYPE", "DNS socket"));
   }
   if (type != SOCK_DGRAM) return fail("the DNS socket for UDP is not a datagram socket");
-  if (!enable_packet_info(socket.get())) {
+  if (needs_packet_info(socket.get()) && !enable_packet_info(socket.get())) {
     return std::unexpected(errno_error("setsockopt IP_PKTINFO", "DNS socket"));
   }
   return std::shared_ptr<UdpServer>(new UdpServer(std::move(executor), std::move(socket),
@@ -79,7 +79,7 @@ bool UdpServer::serve() {
       }
       QueryHandler::Pending pending;
       const auto result = handler_->begin(session_, batch.datagram(i), QueryTransport::kUdp, client,
-                                          now, batch.reply_buffer(), pending);
+                                          now, batch.reply_buffer(), pending, &memo_);
       if (result == QueryHandler::Result::kReplied) batch.queue_reply(i);
       if (result == QueryHandler::Result::kPending) reply_later(std::move(pending), batch.peer(i));
     }

@@ -38,6 +38,7 @@ class UdpServer : public std::enable_shared_from_this<UdpServer> {
   boost::asio::posix::stream_descriptor socket_;
   const std::shared_ptr<Session> session_;
   const std::shared_ptr<QueryHandler> handler_;
+  ReplyMemo memo_;
 };
 
 }  // namespace agentsh::dns

@@ -117,6 +117,7 @@ Result<std::string> Cgroup::base_directory() {
   const std::string base = *mount + (own == "/" ? "" : own) + "/" + std::string(kFolder);
   if (::mkdir(base.c_str(), 0755) != 0 && errno != EEXIST)
     return std::unexpected(errno_error("mkdir", base));
+  if (::access(base.c_str(), W_OK) != 0) return std::unexpected(errno_error("write to", base));
   return base;
 }
 

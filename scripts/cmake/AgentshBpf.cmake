@@ -20,8 +20,10 @@ function(agentsh_bpf_object target source)
   cmake_path(GET source STEM stem)
   set(compiled ${CMAKE_CURRENT_BINARY_DIR}/${stem}.compiled.o)
   set(object ${CMAKE_CURRENT_BINARY_DIR}/${stem}.bpf.o)
-  set(skeleton ${CMAKE_CURRENT_BINARY_DIR}/skeleton/${stem}.skel.h)
-  file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/skeleton)
+  # Outside of the source tree's names, which clang-tidy looks for: generated code is not ours to mend.
+  set(generated ${CMAKE_BINARY_DIR}/generated)
+  set(skeleton ${generated}/${stem}.skel.h)
+  file(MAKE_DIRECTORY ${generated})
   # <linux/types.h> includes <asm/types.h>, which Debian keeps in the directory of the host's architecture.
   add_custom_command(
     OUTPUT ${compiled}
@@ -44,7 +46,7 @@ function(agentsh_bpf_object target source)
   add_custom_target(${target}_skeleton DEPENDS ${skeleton} ${object})
   add_library(${target} INTERFACE)
   add_dependencies(${target} ${target}_skeleton)
-  target_include_directories(${target} SYSTEM INTERFACE ${CMAKE_CURRENT_BINARY_DIR}/skeleton)
+  target_include_directories(${target} SYSTEM INTERFACE ${generated})
   target_link_libraries(${target} INTERFACE PkgConfig::libbpf)
   set_target_properties(${target} PROPERTIES AGENTSH_BPF_OBJECT ${object})
 endfunction()

@@ -257,7 +257,7 @@ class Appliance:
         self.world = world
         self.user = pwd.getpwnam(user) if user else None
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="appliance-", dir=world.directory))
-        (self.home / "run").mkdir()
+        (self.home / "run").mkdir(mode=0o700)
         self.socket = self.home / "run/agentsh.sock"
         self.policies = self.home / "policies"
         self.policies.mkdir()
@@ -279,7 +279,7 @@ class Appliance:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("AGENTSH_")}
         environment.update(AGENTSH_SERVER=f"unix:{self.socket}", AGENTSH_NO_AUTO="1",
                            PATH=f"{Arguments.bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                           HOME=self.user.pw_dir if self.user else "/root")
+                           HOME=str(self.home) if self.user else "/root")
         return environment
 
     def as_user(self, command):

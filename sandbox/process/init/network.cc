@@ -1,8 +1,8 @@
 #include "sandbox/process/init/network.h"
 
 #include "base/bytes.h"
-#include "proxy/bpf/nft_apply.h"
-#include "proxy/bpf/session_network.h"
+#include "base/netns/nft_apply.h"
+#include "base/netns/session_network.h"
 
 #include <linux/netlink.h>
 #include <netinet/in.h>
@@ -11,10 +11,10 @@
 namespace agentsh::sandbox {
 
 Result<std::vector<UniqueFd>> open_session_sockets() {
-  auto network = bpf::set_up_session_network();
+  auto network = netns::set_up_session_network();
   if (!network) return std::unexpected(network.error());
   std::vector<UniqueFd> sockets;
-  for (bpf::ListenerSockets& listener : network->listeners) {
+  for (netns::ListenerSockets& listener : network->listeners) {
     sockets.push_back(std::move(listener.tcp));
     sockets.push_back(std::move(listener.dns_tcp));
     sockets.push_back(std::move(listener.dns_udp));
@@ -26,9 +26,9 @@ Result<std::vector<UniqueFd>> open_session_sockets() {
 }
 
 Result<> apply_firewall(std::string_view batch) {
-  auto socket = bpf::open_netfilter_socket();
+  auto socket = netns::open_netfilter_socket();
   if (!socket) return std::unexpected(socket.error());
-  return bpf::apply_batch(socket->get(), as_bytes(batch));
+  return netns::apply_batch(socket->get(), as_bytes(batch));
 }
 
 Result<UniqueFd> connect_loopback(std::uint16_t port) {

@@ -84,6 +84,7 @@ int time_connects(const Endpoint& to) {
   std::vector<double> times;
   for (int i = 0; i < kConnectsPerRound; ++i) {
     UniqueFd fd(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!fd) return 1;
     const linger reset{1, 0};
     ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     const auto start = Clock::now();
@@ -98,6 +99,7 @@ int time_sends(const Endpoint& to) {
   sockaddr_storage storage;
   const socklen_t length = to.to_sockaddr(storage);
   UniqueFd fd(::socket(storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd) return 1;
   std::vector<double> times;
   for (int i = 0; i < kConnectsPerRound; ++i) {
     const auto start = Clock::now();
@@ -138,7 +140,7 @@ void compare(const char* call, std::vector<Series>& series, int rounds,
   for (int round = 0; round < rounds; ++round) {
     for (Series& each : series) {
       each.run_round(body);
-      for (const ListenerSockets& listener : each.session->listeners())
+      for (const netns::ListenerSockets& listener : each.session->listeners())
         drain(listener.dns_udp.get());
     }
   }
@@ -222,7 +224,7 @@ void print_session_costs(Redirector& redirector, BpfSession& session) {
     for (int i = 0; i < 21; ++i) {
       if (::unshare(CLONE_NEWNET) != 0) return 1;
       const auto start = Clock::now();
-      if (!set_up_session_network()) return 1;
+      if (!netns::set_up_session_network()) return 1;
       taken.push_back(Microseconds(Clock::now() - start).count());
     }
     say(std::to_string(percentile(taken, 0.5)));
@@ -234,8 +236,8 @@ void print_session_costs(Redirector& redirector, BpfSession& session) {
   if (!cgroup) std::exit(1);
   const SessionRedirect redirect{cgroup->fd(),
                                  session.cookie() + 1,
-                                 listener_endpoints(session.listeners()),
-                                 {own_address4()},
+                                 netns::listener_endpoints(session.listeners()),
+                                 {netns::own_address4()},
                                  {},
                                  {}};
   std::printf("attach and detach      %8.0f us  per session\n", median_of(21, [&] {
@@ -277,12 +279,12 @@ int run(int rounds) {
       // The nftables session's origin() also asks for the owner, which would measure something
       // else.
       const bool asks = session == bpf->get();
-      for (const ListenerSockets& listener : session->listeners()) {
+      for (const netns::ListenerSockets& listener : session->listeners()) {
         acceptors.push_back(std::make_unique<Acceptor>(*session, listener.tcp.get(), asks));
       }
     }
     const auto direct = [&](bool v4) {
-      const ListenerSockets& listener = (*plain)->listener(v4);
+      const netns::ListenerSockets& listener = (*plain)->listener(v4);
       return Endpoint{listener.address, listener.tcp_port};
     };
     std::vector<Series> tcp4{{"direct, IPv4", plain->get(), direct(true), {}},
@@ -293,7 +295,7 @@ int run(int rounds) {
                              {"nftables, IPv6", nft->get(), kSite6, {}}};
     compare("connect()", tcp4, rounds, time_connects);
     compare("connect()", tcp6, rounds, time_connects);
-    const ListenerSockets& dns = (*plain)->listener(true);
+    const netns::ListenerSockets& dns = (*plain)->listener(true);
     std::vector<Series> udp{{"direct, IPv4", plain->get(), {dns.address, dns.dns_udp_port}, {}},
                             {"eBPF, IPv4", bpf->get(), {kSite4.address, 53}, {}},
                             {"nftables, IPv4", nft->get(), {kSite4.address, 53}, {}}};

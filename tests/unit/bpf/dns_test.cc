@@ -25,8 +25,7 @@ const Endpoint kResolver4 = *Endpoint::parse("9.9.9.9:53");
 const Endpoint kResolver6 = *Endpoint::parse("[2620:fe::fe]:53");
 
 class DnsRedirect : public BothVariants {};
-INSTANTIATE_TEST_SUITE_P(Dns, DnsRedirect, ::testing::Values(Variant::kBpf, Variant::kNft),
-                         variant_name);
+INSTANTIATE_TEST_SUITE_P(Dns, DnsRedirect, ::testing::ValuesIn(kAllVariants), variant_name);
 
 struct Query {
   Endpoint peer;
@@ -51,7 +50,7 @@ std::string serve(const SessionFixture& session, Child child,
       auto* address = reinterpret_cast<sockaddr*>(&from);
       const ssize_t got = ::recvfrom(ready.fd, buffer, sizeof buffer, 0, address, &length);
       if (got < 0) continue;
-      const ListenerSockets& listener = session.listener(ready.fd == v4);
+      const netns::ListenerSockets& listener = session.listener(ready.fd == v4);
       const Query query{*Endpoint::from_sockaddr(address, length),
                         {listener.address, listener.dns_udp_port},
                         std::string(buffer, static_cast<std::size_t>(got))};
@@ -235,7 +234,7 @@ TEST_F(DnsBpf, GlibcIsNoReasonForRefusals) {
 
 TEST_F(DnsBpf, RefusesDirectQueriesToTheService) {
   auto session = make_session();
-  for (const ListenerSockets& listener : session->listeners()) {
+  for (const netns::ListenerSockets& listener : session->listeners()) {
     const Endpoint service{listener.address, listener.dns_udp_port};
     for (const bool connected : {false, true}) {
       const std::string said = say_in(*session, Datagram{.to = service, .connected = connected});

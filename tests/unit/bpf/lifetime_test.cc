@@ -41,10 +41,10 @@ TEST_F(Lifetime, AcceptedConnectionsLeaveNoRecord) {
 TEST_F(Lifetime, RefusedConnectionsLeaveNoRecord) {
   // Nobody listens: the record is written before the SYN and has to go with the reset.
   auto session = make_session();
-  const ListenerEndpoint nobody{session->listener(true).address, 1, 1, 1};
+  const netns::ListenerEndpoint nobody{session->listener(true).address, 1, 1, 1};
   TestCgroup cgroup = *TestCgroup::make();
-  auto links =
-      redirector_->attach({cgroup.fd(), session->cookie(), {nobody}, {own_address4()}, {}, {}});
+  auto links = redirector_->attach(
+      {cgroup.fd(), session->cookie(), {nobody}, {netns::own_address4()}, {}, {}});
   ASSERT_TRUE(links);
   Child child = session->start_outside_cgroup([&] {
     cgroup.enter();
@@ -303,8 +303,8 @@ TEST_F(Lifetime, AKilledDaemonLeavesTheSessionRefused) {
     auto links = (*redirector)
                      ->attach({cgroup.fd(),
                                session->cookie(),
-                               {{listener_address4(0), 7, 7, 7}},
-                               {own_address4()},
+                               {{netns::listener_address4(0), 7, 7, 7}},
+                               {netns::own_address4()},
                                {},
                                {}});
     if (!links) return 1;
@@ -386,12 +386,12 @@ TEST(RedirectorErrors, AreSentences) {
 
 TEST_F(Lifetime, RefusesNonsense) {
   auto session = make_session();
-  const auto listeners = listener_endpoints(session->listeners());
+  const auto listeners = netns::listener_endpoints(session->listeners());
   TestCgroup cgroup = *TestCgroup::make();
   EXPECT_FALSE(redirector_->attach({cgroup.fd(), 0, listeners, {}, {}, {}}));
   EXPECT_FALSE(redirector_->attach({cgroup.fd(), 1, {}, {}, {}, {}}));
   EXPECT_FALSE(
-      redirector_->attach({cgroup.fd(), 1, {{listener_address4(0), 0, 1, 1}}, {}, {}, {}}));
+      redirector_->attach({cgroup.fd(), 1, {{netns::listener_address4(0), 0, 1, 1}}, {}, {}, {}}));
   EXPECT_FALSE(redirector_->attach({0, 1, listeners, {}, {}, {}}));
   std::vector<std::uint16_t> too_many(17, 80);
   EXPECT_FALSE(session->links().set_host_ports(too_many));

@@ -1,11 +1,11 @@
 // The parts of netlink and nftables that need no privilege: building, walking, refusing what is
 // malformed.
-#include "proxy/bpf/netlink.h"
+#include "base/netns/netlink.h"
 
-#include "proxy/bpf/nft_apply.h"
+#include "base/netns/nft_apply.h"
+#include "base/netns/session_network.h"
 #include "proxy/bpf/nft_ruleset.h"
 #include "proxy/bpf/original_destination.h"
-#include "proxy/bpf/session_network.h"
 
 #include <gtest/gtest.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -18,7 +18,7 @@ namespace agentsh::bpf {
 namespace {
 
 TEST(Netlink, WritesMessagesThatCanBeWalked) {
-  NetlinkWriter writer;
+  netns::NetlinkWriter writer;
   EXPECT_EQ(writer.begin(20, NLM_F_REQUEST), 1u);
   const std::uint32_t body = 0x01020304;
   writer.header(body);
@@ -27,15 +27,15 @@ TEST(Netlink, WritesMessagesThatCanBeWalked) {
   writer.attribute(6, 77u);
   EXPECT_EQ(writer.begin(21, 0), 2u);
   int seen = 0;
-  EXPECT_TRUE(walk_messages(writer.finish(), [&](const NetlinkMessage& message) {
+  EXPECT_TRUE(netns::walk_messages(writer.finish(), [&](const netns::NetlinkMessage& message) {
     ++seen;
     EXPECT_EQ(message.header.nlmsg_seq, static_cast<std::uint32_t>(seen));
     EXPECT_FALSE(message.error());
     if (seen == 1) {
       const Bytes attributes = message.body.subspan(4);
-      EXPECT_EQ(find_attribute(attributes, 5).size(), 3u);
-      EXPECT_EQ(find_attribute(attributes, 6).size(), 4u);
-      EXPECT_TRUE(find_attribute(attributes, 7).empty());
+      EXPECT_EQ(netns::find_attribute(attributes, 5).size(), 3u);
+      EXPECT_EQ(netns::find_attribute(attributes, 6).size(), 4u);
+      EXPECT_TRUE(netns::find_attribute(attributes, 7).empty());
     }
     return true;
   }));
@@ -43,30 +43,31 @@ TEST(Netlink, WritesMessagesThatCanBeWalked) {
 }
 
 TEST(Netlink, RefusesMalformedDatagrams) {
-  NetlinkWriter writer;
+  netns::NetlinkWriter writer;
   writer.begin(20, 0);
   writer.header(std::uint32_t{1});
   const Bytes good = writer.finish();
-  const auto all = [](const NetlinkMessage&) { return true; };
-  EXPECT_TRUE(walk_messages(good, all));
+  const auto all = [](const netns::NetlinkMessage&) { return true; };
+  EXPECT_TRUE(netns::walk_messages(good, all));
   for (std::size_t cut = 1; cut < good.size(); ++cut)
-    EXPECT_FALSE(walk_messages(good.first(cut), all)) << cut;
+    EXPECT_FALSE(netns::walk_messages(good.first(cut), all)) << cut;
   std::vector<std::uint8_t> lying(good.begin(), good.end());
   for (const std::uint32_t length : {0u, 15u, 21u, 0xffffffffu}) {
     std::memcpy(lying.data(), &length, sizeof length);
-    EXPECT_FALSE(walk_messages(lying, all)) << length;
+    EXPECT_FALSE(netns::walk_messages(lying, all)) << length;
   }
 }
 
 TEST(Netlink, ReadsTruncatedErrorsAsErrors) {
-  NetlinkMessage message;
+  netns::NetlinkMessage message;
   message.header.nlmsg_type = NLMSG_ERROR;
   EXPECT_EQ(message.error(), EBADMSG);
 }
 
 NftRedirect example() {
-  return {{{listener_address4(0), 1001, 1002, 1003}, {listener_address6(0), 1001, 1002, 1003}},
-          {own_address4(), own_address6()},
+  return {{{netns::listener_address4(0), 1001, 1002, 1003},
+           {netns::listener_address6(0), 1001, 1002, 1003}},
+          {netns::own_address4(), netns::own_address6()},
           {5432},
           7};
 }
@@ -77,7 +78,7 @@ TEST(NftBatch, IsOneTransactionWithOneAcknowledgement) {
   std::vector<std::uint16_t> types;
   int acknowledged = 0;
   std::uint32_t sequence = 0;
-  EXPECT_TRUE(walk_messages(*batch, [&](const NetlinkMessage& message) {
+  EXPECT_TRUE(netns::walk_messages(*batch, [&](const netns::NetlinkMessage& message) {
     types.push_back(message.header.nlmsg_type);
     acknowledged += message.header.nlmsg_flags & NLM_F_ACK ? 1 : 0;
     EXPECT_EQ(message.header.nlmsg_seq, ++sequence);
@@ -101,21 +102,21 @@ TEST(NftBatch, NeedsListeners) {
 
 TEST(NftApply, RefusesWhatIsNoBatch) {
   const std::uint8_t bytes[8] = {};
-  EXPECT_FALSE(apply_batch(0, bytes));
-  EXPECT_FALSE(apply_batch(0, {}));
+  EXPECT_FALSE(netns::apply_batch(0, bytes));
+  EXPECT_FALSE(netns::apply_batch(0, {}));
 }
 
 TEST(Listeners, AreCheckedWhenTheyAreTakenOver) {
-  EXPECT_FALSE(adopt_listeners({}));
+  EXPECT_FALSE(netns::adopt_listeners({}));
   std::vector<UniqueFd> two(2);
-  EXPECT_FALSE(adopt_listeners(std::move(two)));
+  EXPECT_FALSE(netns::adopt_listeners(std::move(two)));
   // Three datagram sockets are not what was agreed.
   std::vector<UniqueFd> wrong;
   for (int i = 0; i < 3; ++i) wrong.emplace_back(::socket(AF_INET, SOCK_DGRAM, 0));
-  EXPECT_FALSE(adopt_listeners(std::move(wrong)));
+  EXPECT_FALSE(netns::adopt_listeners(std::move(wrong)));
   std::vector<UniqueFd> unix_sockets;
   for (int i = 0; i < 3; ++i) unix_sockets.emplace_back(::socket(AF_UNIX, SOCK_STREAM, 0));
-  EXPECT_FALSE(adopt_listeners(std::move(unix_sockets)));
+  EXPECT_FALSE(netns::adopt_listeners(std::move(unix_sockets)));
 }
 
 TEST(OriginalDestination, IsRefusedForConnectionsThatWereNotRedirected) {

@@ -48,8 +48,7 @@ class Programs : public BothVariants {
 
   std::vector<std::string> seen_;  // comm of the clients.
 };
-INSTANTIATE_TEST_SUITE_P(Programs, Programs, ::testing::Values(Variant::kBpf, Variant::kNft),
-                         variant_name);
+INSTANTIATE_TEST_SUITE_P(Programs, Programs, ::testing::ValuesIn(kAllVariants), variant_name);
 
 bool have(const char* program) {
   Child child = fork_child([&] {
@@ -206,8 +205,7 @@ class Storm : public BothVariants {
   int lost_ = 0;
   int wrong_ = 0;
 };
-INSTANTIATE_TEST_SUITE_P(Storm, Storm, ::testing::Values(Variant::kBpf, Variant::kNft),
-                         variant_name);
+INSTANTIATE_TEST_SUITE_P(Storm, Storm, ::testing::ValuesIn(kAllVariants), variant_name);
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)

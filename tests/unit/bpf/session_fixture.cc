@@ -2,8 +2,8 @@
 
 #include "base/fd_passing.h"
 #include "base/file_io.h"
+#include "base/netns/nft_apply.h"
 #include "base/random.h"
-#include "proxy/bpf/nft_apply.h"
 #include "proxy/bpf/nft_ruleset.h"
 #include "proxy/bpf/original_destination.h"
 #include "proxy/bpf/socket_owner.h"
@@ -63,19 +63,21 @@ void become_nobody_in_own_namespaces() {
 struct HolderPlan {
   bool rootless = false;
   bool ipv6 = true;
-  SessionNetworkOptions network;
+  const TestCgroup* cgroup = nullptr;
+  netns::SessionNetworkOptions network;
   std::vector<std::uint16_t> host_ports;
   std::optional<std::uint16_t> log_group;
 };
 
 int hold(const HolderPlan& plan, int channel) {
+  if (plan.cgroup != nullptr) plan.cgroup->enter();
   if (plan.rootless) {
     become_nobody_in_own_namespaces();
   } else {
     require(::unshare(CLONE_NEWNET) == 0, "unshare");
   }
   if (!plan.ipv6) write_text("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
-  auto network = set_up_session_network(plan.network);
+  auto network = netns::set_up_session_network(plan.network);
   if (!network) {
     say(network.error().what);
     return 1;
@@ -84,16 +86,16 @@ int hold(const HolderPlan& plan, int channel) {
     say("IPv6: " + network->ipv6_error);
     return 1;
   }
-  std::vector<int> descriptors = listener_descriptors(*network);
+  std::vector<int> descriptors = netns::listener_descriptors(*network);
   UniqueFd diagnosis;
   UniqueFd log;
   if (plan.rootless) {
-    NftRedirect redirect{listener_endpoints(network->listeners), network->own_addresses,
+    NftRedirect redirect{netns::listener_endpoints(network->listeners), network->own_addresses,
                          plan.host_ports, plan.log_group};
     auto batch = build_nft_batch(redirect);
-    auto netfilter = open_netfilter_socket();
+    auto netfilter = netns::open_netfilter_socket();
     if (!batch || !netfilter) return 1;
-    if (auto applied = apply_batch(netfilter->get(), *batch); !applied) {
+    if (auto applied = netns::apply_batch(netfilter->get(), *batch); !applied) {
       say(applied.error().what);
       return 1;
     }
@@ -102,7 +104,7 @@ int hold(const HolderPlan& plan, int channel) {
     diagnosis = std::move(*opened);
     descriptors.push_back(diagnosis.get());
     if (plan.log_group) {
-      auto listening = open_refusal_log(*plan.log_group);
+      auto listening = netns::open_refusal_log(*plan.log_group);
       if (!listening) {
         say(listening.error().what);
         return 1;
@@ -246,8 +248,8 @@ Child SessionFixture::start(std::vector<std::string> argv) const {
   });
 }
 
-const ListenerSockets& SessionFixture::listener(bool v4) const {
-  for (const ListenerSockets& each : listeners_) {
+const netns::ListenerSockets& SessionFixture::listener(bool v4) const {
+  for (const netns::ListenerSockets& each : listeners_) {
     if (each.address.is_v4() == v4) return each;
   }
   std::fprintf(stderr, "the session has no listener of that family\n");
@@ -260,10 +262,15 @@ Result<std::unique_ptr<BpfSession>> BpfSession::make(Redirector& redirector, Opt
   auto cgroup = TestCgroup::make();
   if (!cgroup) return std::unexpected(cgroup.error());
   session->cgroup_.emplace(std::move(*cgroup));
-  auto held = start_holder({false, options.ipv6, options.network, {}, {}});
+  auto held = start_holder({false,
+                            options.ipv6,
+                            options.init_in_cgroup ? &*session->cgroup_ : nullptr,
+                            options.network,
+                            {},
+                            {}});
   if (!held) return std::unexpected(held.error());
   session->holder_.emplace(std::move(held->child));
-  auto listeners = adopt_listeners(std::move(held->descriptors));
+  auto listeners = netns::adopt_listeners(std::move(held->descriptors));
   if (!listeners) return std::unexpected(listeners.error());
   session->listeners_ = std::move(*listeners);
   auto net = open_namespace(session->holder_->pid(), "net");
@@ -272,11 +279,11 @@ Result<std::unique_ptr<BpfSession>> BpfSession::make(Redirector& redirector, Opt
   auto cookie = netns_cookie(session->listeners_.front().tcp.get());
   if (!cookie) return std::unexpected(cookie.error());
   session->cookie_ = *cookie;
-  session->own_ = {own_address4()};
-  if (options.ipv6) session->own_.push_back(own_address6());
-  auto links =
-      redirector.attach({session->cgroup_->fd(), *cookie, listener_endpoints(session->listeners_),
-                         session->own_, options.host_ports, options.denials});
+  session->own_ = {netns::own_address4()};
+  if (options.ipv6) session->own_.push_back(netns::own_address6());
+  auto links = redirector.attach({session->cgroup_->fd(), *cookie,
+                                  netns::listener_endpoints(session->listeners_), session->own_,
+                                  options.host_ports, options.denials});
   if (!links) return std::unexpected(links.error());
   session->links_.emplace(std::move(*links));
   return session;
@@ -307,7 +314,7 @@ std::optional<FlowRecord> BpfSession::origin(int, const Endpoint& peer, const En
 
 Result<std::unique_ptr<NftSession>> NftSession::make(Options options) {
   auto session = std::make_unique<NftSession>();
-  auto held = start_holder({true, true, {}, options.host_ports, options.log_group});
+  auto held = start_holder({true, true, nullptr, {}, options.host_ports, options.log_group});
   if (!held) return std::unexpected(held.error());
   session->holder_.emplace(std::move(held->child));
   if (options.log_group) {
@@ -316,7 +323,7 @@ Result<std::unique_ptr<NftSession>> NftSession::make(Options options) {
   }
   session->diagnosis_ = std::move(held->descriptors.back());
   held->descriptors.pop_back();
-  auto listeners = adopt_listeners(std::move(held->descriptors));
+  auto listeners = netns::adopt_listeners(std::move(held->descriptors));
   if (!listeners) return std::unexpected(listeners.error());
   session->listeners_ = std::move(*listeners);
   auto net = open_namespace(session->holder_->pid(), "net");
@@ -324,7 +331,7 @@ Result<std::unique_ptr<NftSession>> NftSession::make(Options options) {
   if (!net || !user) return fail("the session's namespaces cannot be opened");
   session->net_ = std::move(*net);
   session->user_ = std::move(*user);
-  session->own_ = {own_address4(), own_address6()};
+  session->own_ = {netns::own_address4(), netns::own_address6()};
   return session;
 }
 

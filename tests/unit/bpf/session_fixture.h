@@ -6,10 +6,10 @@
 // client runs in a child process while the test accepts.
 #pragma once
 
+#include "base/netns/session_network.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "proxy/bpf/redirector.h"
-#include "proxy/bpf/session_network.h"
 
 #include <sys/types.h>
 
@@ -73,10 +73,10 @@ class SessionFixture {
   Child start(std::vector<std::string> argv) const;
   std::string run(const std::function<int()>& body) const { return start(body).finish(); }
 
-  const ListenerSockets& listener(bool v4) const;
+  const netns::ListenerSockets& listener(bool v4) const;
   bool has_ipv6() const { return listeners_.size() > 1; }
   int net_namespace() const { return net_.get(); }
-  std::span<const ListenerSockets> listeners() const { return listeners_; }
+  std::span<const netns::ListenerSockets> listeners() const { return listeners_; }
   const std::vector<IpAddress>& own_addresses() const { return own_; }
 
   // Where an accepted connection was going; empty when it has to be refused.
@@ -89,17 +89,18 @@ class SessionFixture {
 
   std::optional<Child> holder_;  // Keeps the namespaces.
   UniqueFd net_;
-  std::vector<ListenerSockets> listeners_;
+  std::vector<netns::ListenerSockets> listeners_;
   std::vector<IpAddress> own_;
 };
 
 class BpfSession : public SessionFixture {
  public:
   struct Options {
-    SessionNetworkOptions network;
+    netns::SessionNetworkOptions network;
     std::vector<std::uint16_t> host_ports;
     std::shared_ptr<const DenialTable> denials;
-    bool ipv6 = true;  // False: the namespace has IPv6 switched off.
+    bool ipv6 = true;             // False: the namespace has IPv6 switched off.
+    bool init_in_cgroup = false;  // The listeners are opened by a process of the session's cgroup.
   };
   static Result<std::unique_ptr<BpfSession>> make(Redirector& redirector, Options options);
   static Result<std::unique_ptr<BpfSession>> make(Redirector& redirector) {

@@ -1,5 +1,5 @@
 // The set-up of a session's namespace, and who owns a connection where no eBPF says it.
-#include "proxy/bpf/session_network.h"
+#include "base/netns/session_network.h"
 
 #include "proxy/bpf/socket_owner.h"
 #include "tests/unit/bpf/clients.h"
@@ -20,14 +20,14 @@ class SessionNetworkTest : public ::testing::Test {
 };
 
 TEST_F(SessionNetworkTest, RefusesNonsense) {
-  EXPECT_FALSE(set_up_session_network({.listener_addresses = 0}));
-  EXPECT_FALSE(set_up_session_network({.listener_addresses = 5}));
+  EXPECT_FALSE(netns::set_up_session_network({.listener_addresses = 0}));
+  EXPECT_FALSE(netns::set_up_session_network({.listener_addresses = 5}));
 }
 
 TEST_F(SessionNetworkTest, NeedsTheRightToDoIt) {
   Child child = fork_child([] {
     if (::setresuid(65534, 65534, 65534) != 0) return 1;
-    auto network = set_up_session_network();
+    auto network = netns::set_up_session_network();
     say(network ? "done" : network.error().what);
     return 0;
   });
@@ -39,7 +39,7 @@ TEST_F(SessionNetworkTest, NeedsTheRightToDoIt) {
 TEST_F(SessionNetworkTest, KeepsItsPortsToItself) {
   auto session = NftSession::make();
   ASSERT_TRUE(session) << session.error().what;
-  const ListenerSockets& listener = (*session)->listener(true);
+  const netns::ListenerSockets& listener = (*session)->listener(true);
   struct {
     int type;
     std::uint16_t port;

@@ -15,8 +15,7 @@ const Endpoint kSite4 = *Endpoint::parse("93.184.216.34:443");
 const Endpoint kSite6 = *Endpoint::parse("[2606:2800:220:1::1]:443");
 
 class TcpRedirect : public BothVariants {};
-INSTANTIATE_TEST_SUITE_P(Tcp, TcpRedirect, ::testing::Values(Variant::kBpf, Variant::kNft),
-                         variant_name);
+INSTANTIATE_TEST_SUITE_P(Tcp, TcpRedirect, ::testing::ValuesIn(kAllVariants), variant_name);
 
 struct Case {
   const char* name;
@@ -115,13 +114,33 @@ TEST_P(TcpRedirect, LetsNamedPortsOfLoopbackOut) {
 }
 
 TEST_P(TcpRedirect, RefusesDirectConnectionsToTheListener) {
-  for (const ListenerSockets& listener : session_->listeners()) {
+  for (const netns::ListenerSockets& listener : session_->listeners()) {
     for (const std::uint16_t port : {listener.tcp_port, listener.dns_tcp_port}) {
       const TcpClient direct{.to = {listener.address, port}};
       EXPECT_EQ(say_in(*session_, direct), is_bpf() ? "errno EPERM" : "errno ECONNREFUSED");
     }
     EXPECT_FALSE(wait_readable(listener.tcp.get(), 0));
   }
+}
+
+// A source address that is not the session's: allowed, because every destination is local, and the
+// answer finds its way.
+TEST_P(TcpRedirect, WorksFromAnyLoopbackSource) {
+  const std::string said = session_->run([] {
+    sockaddr_storage from;
+    sockaddr_storage to;
+    const socklen_t from_length = Endpoint::parse("127.9.9.9:0")->to_sockaddr(from);
+    const socklen_t to_length = kSite4.to_sockaddr(to);
+    UniqueFd fd(::socket(AF_INET, SOCK_STREAM, 0));
+    if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&from), from_length) != 0) return 1;
+    say(::connect(fd.get(), reinterpret_cast<sockaddr*>(&to), to_length) == 0 ? "ok"
+                                                                              : errno_text(errno));
+    return 0;
+  });
+  EXPECT_EQ(said, "ok");
+  auto accepted = accept_next(*session_, session_->listener(true).tcp.get());
+  ASSERT_TRUE(accepted && accepted->origin);
+  EXPECT_EQ(accepted->origin->original, kSite4);
 }
 
 using TcpBpf = BpfOnly;
@@ -184,7 +203,7 @@ TEST_F(TcpBpf, ForgetsARedirectWhenTheSocketGoesLocal) {
 
 TEST_F(TcpBpf, RefusesProcessesThatOnlyHalfBelong) {
   auto session = make_session();
-  const ListenerSockets& listener = session->listener(true);
+  const netns::ListenerSockets& listener = session->listener(true);
   const TcpClient direct{.to = {listener.address, listener.tcp_port}};
   // In the namespace, outside the cgroup: no hook rewrites, and the acceptor finds no record.
   Child outside = session->start_outside_cgroup([&] {
@@ -216,7 +235,7 @@ TEST_F(TcpBpf, SpreadsOverListenerAddresses) {
   EXPECT_EQ(said, "done");
   int used = 0;
   int flows = 0;
-  for (const ListenerSockets& listener : session->listeners().first(2)) {
+  for (const netns::ListenerSockets& listener : session->listeners().first(2)) {
     int here = 0;
     while (auto accepted = accept_next(*session, listener.tcp.get(), 0)) {
       ASSERT_TRUE(accepted->origin);

@@ -46,7 +46,8 @@ std::string say_in(const SessionFixture& session, const Datagram& datagram) {
 }
 
 std::string variant_name(const ::testing::TestParamInfo<Variant>& info) {
-  return info.param == Variant::kBpf ? "Bpf" : "Nft";
+  if (info.param == Variant::kNft) return "Nft";
+  return info.param == Variant::kBpf ? "Bpf" : "BpfInside";
 }
 
 void BothVariants::make(VariantOptions options) {
@@ -55,7 +56,8 @@ void BothVariants::make(VariantOptions options) {
     std::string why;
     Redirector* shared = shared_redirector(why);
     ASSERT_NE(shared, nullptr) << why;
-    auto session = BpfSession::make(*shared, {{}, options.host_ports, {}, true});
+    auto session = BpfSession::make(
+        *shared, {{}, options.host_ports, {}, true, GetParam() == Variant::kBpfInside});
     ASSERT_TRUE(session) << session.error().what;
     session_ = std::move(*session);
   } else {

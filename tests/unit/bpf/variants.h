@@ -27,7 +27,9 @@ Redirector* shared_redirector(std::string& why);
 std::string say_in(const SessionFixture& session, const TcpClient& client);
 std::string say_in(const SessionFixture& session, const Datagram& datagram);
 
-enum class Variant { kBpf, kNft };
+// kBpfInside: eBPF, with listeners that a process of the session's cgroup opened.
+enum class Variant { kBpf, kBpfInside, kNft };
+inline constexpr Variant kAllVariants[] = {Variant::kBpf, Variant::kBpfInside, Variant::kNft};
 std::string variant_name(const ::testing::TestParamInfo<Variant>& info);
 
 struct VariantOptions {
@@ -41,7 +43,7 @@ class BothVariants : public ::testing::TestWithParam<Variant> {
     make({});
   }
   void make(VariantOptions options);
-  bool is_bpf() const { return GetParam() == Variant::kBpf; }
+  bool is_bpf() const { return GetParam() != Variant::kNft; }
 
   std::unique_ptr<SessionFixture> session_;
 };

@@ -26,9 +26,12 @@ class FakePolicy : public DnsPolicy {
   bool allow_all = false;  // Like a rule for every host.
   std::map<std::string, NameRedirect> redirects;
   std::set<std::pair<std::string, IpAddress>> special_addresses;
+  // With a version, replies may be remembered while it stays.
+  std::shared_ptr<const void> current_version;
   // What settle() does with its callback.
   std::function<void(policy::Verdict, std::string, std::function<void(policy::Verdict)>)> approver;
 
+  std::shared_ptr<const void> version() const override { return current_version; }
   Judgement judge(const policy::DnsFacts& facts) const override;
   std::optional<NameRedirect> redirect(std::string_view name) const override;
   bool allows_special_address(std::string_view name, const IpAddress& address) const override;

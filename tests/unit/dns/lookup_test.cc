@@ -416,13 +416,10 @@ TEST_F(DnsLookup, EventTellsTheWholeStory) {
   Query asked = query("www.example.com");
   asked.actor = {"cmd-1", 42, "curl"};
   run(std::move(asked));
-  const std::string json =
-      audit::Event(to_event(QueryReport{"session-1", lookup_->query(), lookup_->outcome(),
-                                        std::chrono::microseconds(1500)}))
-          .type;
-  EXPECT_EQ(json, "dns_query");
-  const audit::Event event = to_event(QueryReport{"session-1", lookup_->query(), lookup_->outcome(),
-                                                  std::chrono::microseconds(1500)});
+  const audit::Event event =
+      to_event(QueryReport{"session-1", lookup_->query(), lookup_->outcome(),
+                           lookup_->query().actor, std::chrono::microseconds(1500)});
+  EXPECT_EQ(event.type, "dns_query");
   EXPECT_EQ(event.domain, "www.example.com");
   EXPECT_EQ(event.pid, 42);
   EXPECT_EQ(event.program, "curl");

@@ -107,6 +107,32 @@ TEST(DnsService, ReportsTheActor) {
   EXPECT_EQ(events[1].pid, 22);
 }
 
+TEST(DnsService, RememberedRepliesAreReportedLikeAnyOther) {
+  struct Actors : ActorSource {
+    policy::Actor actor_of(policy::Transport, const Endpoint&) override {
+      return {"", ++asked, ""};
+    }
+    int asked = 0;
+  };
+  ScriptedUpstream upstream(table_script(sample_records()));
+  auto options = upstream_options({upstream.endpoint()});
+  options.session.actors = std::make_shared<Actors>();
+  ServedSession served(std::move(options));
+  served.policy().current_version = std::make_shared<int>(1);
+  served.start();
+  for (std::uint16_t id = 1; id <= 5; ++id) {
+    Message query = question("www.example.com");
+    query.header.id = id;
+    const Message reply = served.ask(query);
+    EXPECT_EQ(reply.header.id, id);
+    EXPECT_THAT(addresses_in(reply), ElementsAre("93.184.216.34"));
+  }
+  const auto events = served.observer().events();
+  ASSERT_EQ(events.size(), 5u);
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(events[i].pid, static_cast<pid_t>(i + 1));
+  EXPECT_THAT(served.observer().lines().back(), "A www.example.com NOERROR cache 93.184.216.34");
+}
+
 TEST(DnsService, PipelinesOverTcp) {
   ScriptedUpstream upstream(table_script(sample_records()));
   ServedSession served(upstream_options({upstream.endpoint()}));
@@ -292,6 +318,29 @@ TEST(DnsService, ResolverGivesBothFamiliesAndLeases) {
   const Resolution none = resolve("none.example.com");
   EXPECT_EQ(none.status, ResolveStatus::kNoSuchName);
   EXPECT_EQ(served.observer().lines().size(), 6u);
+}
+
+TEST(DnsService, OperatorsNamesAreLookedUpWithoutPolicy) {
+  ScriptedUpstream upstream(table_script({address_record("proxy.corp.internal", "10.0.0.1")}));
+  ServedSession served(upstream_options({upstream.endpoint()}));
+  served.start();
+  struct Caller {
+    static boost::asio::awaitable<void> run(Resolver resolver,
+                                            std::vector<Result<std::vector<IpAddress>>>* out) {
+      out->push_back(co_await resolver.look_up("proxy.corp.internal"));
+      out->push_back(co_await resolver.look_up("missing.corp.internal"));
+    }
+  };
+  boost::asio::io_context other(1);
+  std::vector<Result<std::vector<IpAddress>>> found;
+  boost::asio::co_spawn(other, Caller::run(served.service().resolver(), &found),
+                        boost::asio::detached);
+  other.run();
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_THAT(found[0].value(), ElementsAre(ip("10.0.0.1")));
+  EXPECT_THAT(found[1].error().what, HasSubstr("missing.corp.internal has no address"));
+  EXPECT_TRUE(served.observer().lines().empty());
+  EXPECT_FALSE(served.session().leases().is_leased("proxy.corp.internal", ip("10.0.0.1")));
 }
 
 TEST(DnsService, RefusesSocketsOfTheWrongKind) {

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 
 namespace agentsh::dns {
 namespace {
@@ -85,6 +86,19 @@ Result<UnboundServer> UnboundServer::start(std::string_view server_lines, int th
   UnboundServer server(pid, endpoint, directory);
   if (!answers(endpoint, pid)) return fail("unbound does not answer; its log was " + directory);
   return server;
+}
+
+double UnboundServer::cpu_seconds() const {
+  // "pid (comm) state ..." with utime and stime as fields 14 and 15 (proc(5)).
+  const auto stat = read_file(fmt::format("/proc/{}/stat", pid_));
+  if (!stat) return 0;
+  std::istringstream fields(stat->substr(stat->rfind(')') + 1));
+  std::string skipped;
+  for (int i = 3; i < 14; ++i) fields >> skipped;
+  double user = 0;
+  double system = 0;
+  fields >> user >> system;
+  return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
 UnboundServer::~UnboundServer() {

@@ -22,6 +22,8 @@ class UnboundServer {
   ~UnboundServer();
 
   Endpoint endpoint() const { return endpoint_; }
+  // That the process has used so far.
+  double cpu_seconds() const;
 
  private:
   UnboundServer(pid_t pid, Endpoint endpoint, std::string directory)

@@ -11,7 +11,7 @@
 
 #include <cstdint>
 
-namespace agentsh::bpf {
+namespace agentsh::netns {
 
 // A NETLINK_NETFILTER socket in the calling thread's network namespace. It stays with that
 // namespace when it is handed to another process.
@@ -24,4 +24,4 @@ Result<> apply_batch(int netfilter_socket, Bytes batch);
 // nft_refusal_log.h. Needs a group that no other process of the namespace is bound to.
 Result<UniqueFd> open_refusal_log(std::uint16_t group);
 
-}  // namespace agentsh::bpf
+}  // namespace agentsh::netns

@@ -15,7 +15,7 @@
 #include <optional>
 #include <vector>
 
-namespace agentsh::bpf {
+namespace agentsh::netns {
 
 // Messages one after another in one buffer, to be sent with one system call.
 class NetlinkWriter {
@@ -87,4 +87,4 @@ class NetlinkSocket {
 Result<> netlink_send(int fd, Bytes messages);
 Result<std::vector<std::uint8_t>> netlink_receive(int fd);
 
-}  // namespace agentsh::bpf
+}  // namespace agentsh::netns

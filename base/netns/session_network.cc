@@ -1,6 +1,6 @@
-#include "proxy/bpf/session_network.h"
+#include "base/netns/session_network.h"
 
-#include "proxy/bpf/netlink.h"
+#include "base/netns/netlink.h"
 
 #include <fcntl.h>
 #include <linux/if_addr.h>
@@ -13,7 +13,7 @@
 #include <cerrno>
 #include <string>
 
-namespace agentsh::bpf {
+namespace agentsh::netns {
 namespace {
 
 constexpr std::uint32_t kLoopbackIndex = 1;  // `lo` is the first device of every namespace.
@@ -288,4 +288,4 @@ Result<std::vector<ListenerSockets>> adopt_listeners(std::vector<UniqueFd> descr
   return listeners;
 }
 
-}  // namespace agentsh::bpf
+}  // namespace agentsh::netns

@@ -1,4 +1,4 @@
-#include "proxy/bpf/netlink.h"
+#include "base/netns/netlink.h"
 
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace agentsh::bpf {
+namespace agentsh::netns {
 namespace {
 
 // Large enough for any answer asked for here; NLMSG_GOODSIZE of the kernel is smaller.
@@ -158,4 +158,4 @@ Result<std::vector<int>> NetlinkSocket::exchange(Bytes messages, std::uint32_t c
   return errors;
 }
 
-}  // namespace agentsh::bpf
+}  // namespace agentsh::netns

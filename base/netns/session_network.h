@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-namespace agentsh::bpf {
+namespace agentsh::netns {
 
 inline constexpr int kMaxListenerAddresses = 4;
 
@@ -76,4 +76,4 @@ std::vector<int> listener_descriptors(const SessionNetwork& network);
 // of the kernel; anything that is not such a socket is refused.
 Result<std::vector<ListenerSockets>> adopt_listeners(std::vector<UniqueFd> descriptors);
 
-}  // namespace agentsh::bpf
+}  // namespace agentsh::netns

@@ -1,6 +1,6 @@
-#include "proxy/bpf/nft_apply.h"
+#include "base/netns/nft_apply.h"
 
-#include "proxy/bpf/netlink.h"
+#include "base/netns/netlink.h"
 
 #include <arpa/inet.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-namespace agentsh::bpf {
+namespace agentsh::netns {
 namespace {
 
 // The sequence number of the last message that asks for an acknowledgement.
@@ -93,4 +93,4 @@ Result<UniqueFd> open_refusal_log(std::uint16_t group) {
   return socket->release();
 }
 
-}  // namespace agentsh::bpf
+}  // namespace agentsh::netns

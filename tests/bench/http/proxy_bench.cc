@@ -1,0 +1,151 @@
+// Requests a second through us and through nginx, side by side in one run: HTTP/1.1 keep-alive, 64
+// connections, 1 KB, plain and with TLS on both sides, policy and audit on (nginx: access log on).
+// Then the memory of idle connections.
+//
+//   proxy_bench [--seconds N] [--rounds N] [--connections N] [--idle N]
+//
+// The proxy under test runs on CPU 1, the load (wrk) and the origin on CPU 0.
+#include "tests/bench/http/bench_proxy.h"
+#include "tests/bench/http/bench_servers.h"
+#include "tests/bench/http/idle_clients.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace agentsh::bench {
+namespace {
+
+struct Options {
+  double seconds = 5;
+  int rounds = 3;
+  int connections = 64;
+  unsigned idle = 2000;
+};
+
+struct Load {
+  double per_second = 0;
+  std::string p50;
+  std::string p99;
+  std::string errors;
+};
+
+std::string word_after(const std::string& text, const std::string& mark) {
+  const std::size_t at = text.find(mark);
+  if (at == std::string::npos) return {};
+  const std::size_t begin = text.find_first_not_of(" \t", at + mark.size());
+  return text.substr(begin, text.find_first_of(" \t\n", begin) - begin);
+}
+
+Load run_wrk(const Options& options, const std::string& url) {
+  const std::string command =
+      fmt::format("taskset -c 0 wrk -t1 -c{} -d{}ms --latency {} 2>&1", options.connections,
+                  static_cast<int>(options.seconds * 1000), url);
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  std::string text;
+  char buffer[4096];
+  while (std::size_t got = std::fread(buffer, 1, sizeof(buffer), pipe)) text.append(buffer, got);
+  ::pclose(pipe);
+  Load load;
+  load.per_second = std::atof(word_after(text, "Requests/sec:").c_str());
+  load.p50 = word_after(text, "50%");
+  load.p99 = word_after(text, "99%");
+  const std::size_t bad = std::min(text.find("Socket errors"), text.find("Non-2xx"));
+  if (bad != std::string::npos) load.errors = text.substr(bad, text.find('\n', bad) - bad);
+  return load;
+}
+
+struct Contender {
+  std::string name;
+  std::string url;
+  std::vector<Load> loads;
+
+  const Load& median() {
+    std::ranges::sort(loads, {}, &Load::per_second);
+    return loads[loads.size() / 2];
+  }
+};
+
+bool compare(const Options& options, const std::string& what, std::vector<Contender> contenders) {
+  for (int round = 0; round < options.rounds; ++round) {
+    for (Contender& one : contenders) one.loads.push_back(run_wrk(options, one.url));
+  }
+  bool fine = true;
+  const double nginx = contenders[1].median().per_second;
+  for (Contender& one : contenders) {
+    const Load& load = one.median();
+    fmt::print("{:<5} {:<8} {:>9.0f} req/s  {:>5.2f} x nginx  p50 {:>8}  p99 {:>8}  {}\n", what,
+               one.name, load.per_second, nginx > 0 ? load.per_second / nginx : 0, load.p50,
+               load.p99, load.errors);
+    fine = fine && load.per_second > 0 && load.errors.empty();
+  }
+  return fine;
+}
+
+void measure_idle(const std::string& what, std::uint16_t port, unsigned count, bool tls) {
+  {
+    const IdleClients warm_up(port, count / 4, tls);
+  }
+  const std::size_t before = resident_bytes();
+  const IdleClients clients(port, count, tls);
+  // Server connections are given back to the pool, buffers to their stock.
+  std::this_thread::sleep_for(std::chrono::milliseconds(3000));
+  const std::size_t after = resident_bytes();
+  fmt::print("{:<5} idle     {:>9} connections, {:.1f} KB each\n", what, clients.ready(),
+             static_cast<double>(after - std::min(before, after)) / 1024.0 /
+                 std::max(1u, clients.ready()));
+}
+
+int run(const Options& options) {
+  auto certificates = TestCertificates::make();
+  if (!certificates) return fmt::print("{}\n", certificates.error().what), 1;
+  auto servers = BenchServers::start(*certificates, 0, 1);
+  if (!servers) return fmt::print("{}\n", servers.error().what), 1;
+  const BenchServers::Ports& ports = (*servers)->ports();
+  auto proxy = BenchProxy::start(*certificates, (*servers)->directory(), 1);
+  if (!proxy) return fmt::print("{}\n", proxy.error().what), 1;
+  auto plain = (*proxy)->listen(ports.origin);
+  auto secure = (*proxy)->listen(ports.origin_tls);
+  if (!plain || !secure) return fmt::print("cannot listen\n"), 1;
+
+  const auto url = [](const char* scheme, std::uint16_t port) {
+    return fmt::format("{}://localhost:{}/", scheme, port);
+  };
+  bool fine = compare(options, "plain",
+                      {{"direct", url("http", ports.origin), {}},
+                       {"nginx", url("http", ports.proxy), {}},
+                       {"agentsh", url("http", *plain), {}}});
+  fine = compare(options, "TLS",
+                 {{"direct", url("https", ports.origin_tls), {}},
+                  {"nginx", url("https", ports.proxy_tls), {}},
+                  {"agentsh", url("https", *secure), {}}}) &&
+         fine;
+  if (options.idle > 0) {
+    measure_idle("plain", *plain, options.idle, false);
+    measure_idle("TLS", *secure, options.idle, true);
+  }
+  fmt::print("audit: {} events\n", (*proxy)->events());
+  return fine ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace agentsh::bench
+
+int main(int argc, char** argv) {
+  agentsh::bench::Options options;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (std::strcmp(argv[i], "--seconds") == 0) options.seconds = std::atof(argv[i + 1]);
+    if (std::strcmp(argv[i], "--rounds") == 0) options.rounds = std::atoi(argv[i + 1]);
+    if (std::strcmp(argv[i], "--connections") == 0) options.connections = std::atoi(argv[i + 1]);
+    if (std::strcmp(argv[i], "--idle") == 0) {
+      options.idle = static_cast<unsigned>(std::atoi(argv[i + 1]));
+    }
+  }
+  return agentsh::bench::run(options);
+}
