@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import threading
@@ -183,7 +184,8 @@ class Terminals(harness.ApplianceTest):
     def read_until(self, master, pattern, seconds=10):
         data, deadline = b"", time.monotonic() + seconds
         while not re.search(pattern, data):
-            self.assertLess(time.monotonic(), deadline, data)
+            readable, _, _ = select.select([master], [], [], max(0, deadline - time.monotonic()))
+            self.assertTrue(readable, f"nothing more came than {data!r}")
             try:
                 data += os.read(master, 4096)
             except OSError:
@@ -227,7 +229,7 @@ class Terminals(harness.ApplianceTest):
         import struct
         import termios
 
-        pid, master = self.spawn("sh", "-c", "stty size; trap 'stty size; exit 0' WINCH; while :; do sleep 0.1; done")
+        pid, master = self.spawn("sh", "-c", "trap 'stty size; exit 0' WINCH; stty size; while :; do sleep 0.1; done")
         self.read_until(master, rb"\d+ \d+")
         fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
         self.read_until(master, rb"33 111")

@@ -207,9 +207,9 @@ class RealPrograms : public ::testing::Test {
   // curl as a program in the sandbox would be: it believes to talk to 192.0.2.1.
   std::string curl(const std::string& arguments) {
     return shell(fmt::format(
-        "curl -sS --max-time 20 --cacert {0}/ca.pem --connect-to ::127.0.0.1:{1} "
+        "curl -sS --max-time 20 --cacert {0}/ca.pem "  // The first --connect-to that matches wins.
         "--connect-to site.example:443:127.0.0.1:{2} --connect-to other.example:443:127.0.0.1:{2} "
-        "--noproxy '*' {3}",
+        "--connect-to ::127.0.0.1:{1} --noproxy '*' {3}",
         directory_, plain_port_, tls_port_, arguments));
   }
   std::string curl_by_proxy(const std::string& arguments) {
