@@ -60,3 +60,33 @@ function(agentsh_benchmark name)
   add_test(NAME ${name}_smoke COMMAND ${name} --benchmark_min_time=0.01)
   set_tests_properties(${name}_smoke PROPERTIES TIMEOUT 120 LABELS bench)
 endfunction()
+
+# agentsh_appliance_test(<file>_test.py [LABEL e2e|escape] [VARIANTS root nftables rootless] [TIMEOUT seconds])
+# A Python test that runs the built programs, once per variant: root redirects by eBPF, nftables without it, rootless is
+# an ordinary user's daemon. They are measured by what reaches the network and by time, so each runs alone.
+function(agentsh_appliance_test file)
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "VARIANTS" ${ARGN})
+  if(AGENTSH_SANITIZE)
+    return()  # Sandboxed programs inherit what the sanitizers need and the sandbox refuses.
+  endif()
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL e2e)
+  endif()
+  if(NOT ARG_VARIANTS)
+    set(ARG_VARIANTS root nftables rootless)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  set(arguments_root "")
+  set(arguments_nftables --intercept nftables)
+  set(arguments_rootless --user nobody)
+  cmake_path(GET file STEM stem)
+  foreach(variant ${ARG_VARIANTS})
+    set(name ${ARG_LABEL}_${stem}_${variant})
+    add_test(NAME ${name} COMMAND /usr/bin/python3 -W ignore ${CMAKE_CURRENT_SOURCE_DIR}/${file}
+             --bin ${CMAKE_BINARY_DIR}/bin ${arguments_${variant}})
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABEL};privileged" RUN_SERIAL ON
+                         SKIP_RETURN_CODE 77)
+  endforeach()
+endfunction()
