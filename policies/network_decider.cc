@@ -313,10 +313,11 @@ Verdict NetworkDecider::verdict(const ConnectFacts& facts) const {
   if (outcome.template_message) {
     const std::string address = facts.address.to_string();
     const std::string port = std::to_string(facts.port);
+    // Of a literal address, what the client asked for is the address.
+    const std::string_view domain = facts.name.empty() ? std::string_view(address) : facts.name;
     message = render_message(
-        outcome.message,
-        std::array<MessageValue, 3>{
-            {{"RemoteAddr", address}, {"RemotePort", port}, {"Domain", facts.name}}});
+        outcome.message, std::array<MessageValue, 3>{
+                             {{"RemoteAddr", address}, {"RemotePort", port}, {"Domain", domain}}});
   } else {
     message = denial_message(outcome, facts);
   }
@@ -347,8 +348,10 @@ Verdict NetworkDecider::verdict(const DnsFacts& facts) const {
   if (!outcome.message.empty()) {
     return Verdict::deny(
         outcome.name,
-        render_message(outcome.message, std::array<MessageValue, 2>{
-                                            {{"Domain", facts.name}, {"RemoteAddr", facts.name}}}));
+        // A question has no port yet.
+        render_message(outcome.message, std::array<MessageValue, 3>{{{"Domain", facts.name},
+                                                                     {"RemoteAddr", facts.name},
+                                                                     {"RemotePort", "any port"}}}));
   }
   return Verdict::deny(outcome.name,
                        fmt::format("rule \"{}\" denies {}", outcome.name, facts.name));
