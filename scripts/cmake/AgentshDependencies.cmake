@@ -4,8 +4,6 @@ find_package(Threads REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED)
 # fmt is compiled into base (base/fmt_library.cc).
 find_path(FMT_INCLUDE fmt/format-inl.h REQUIRED)
-find_package(GTest REQUIRED)
-find_package(benchmark REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(SQLite3 REQUIRED)
 
@@ -20,3 +18,8 @@ pkg_check_modules(libmnl REQUIRED IMPORTED_TARGET libmnl)
 
 # RapidJSON is headers only. Values are read by base/json_reader.h and written by base/json_writer.h.
 find_path(RAPIDJSON_INCLUDE rapidjson/document.h REQUIRED)
+
+if(AGENTSH_TESTS)
+  find_package(GTest REQUIRED)
+  find_package(benchmark REQUIRED)
+endif()
