@@ -46,9 +46,9 @@ class Installed(unittest.TestCase):
                           cls.world.authority.certificate.read_text())
         harness.run("mount", "--bind", resolv, "/etc/resolv.conf")
         harness.run("mount", "--bind", bundle, "/etc/ssl/certs/ca-certificates.crt")
-        for directory in ("/run", "/var/lib", "/etc/agentsh"):
+        for directory, mode in (("/run", 755), ("/var/lib", 755), ("/etc/agentsh", 755), ("/tmp", 1777)):
             if os.path.isdir(directory):
-                harness.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", directory)
+                harness.run("mount", "-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", directory)
 
     def environment(self):
         home = str(self.home) if self.user else "/root"
