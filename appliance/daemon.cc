@@ -31,6 +31,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <thread>
@@ -74,6 +75,19 @@ Redirect::Choice redirect_choice(const config::NetworkSection& network) {
       return Redirect::Choice::kNftables;
   }
   return Redirect::Choice::kAuto;
+}
+
+// The state directory as a file name: what a daemon has again after a crash, and no other daemon
+// has.
+std::string instance_name(const std::string& state_directory) {
+  std::error_code error;
+  const std::filesystem::path real = std::filesystem::canonical(state_directory, error);
+  std::string name = error ? state_directory : real.native();
+  std::ranges::replace(name, '/', '-');
+  constexpr std::size_t kLongest = 200;
+  // The end of a long path says more than its beginning.
+  if (name.size() > kLongest) name.erase(0, name.size() - kLongest);
+  return "at" + name;
 }
 
 policy::SigningMode signing_mode(config::SigningMode mode) {
@@ -160,7 +174,7 @@ Result<> Daemon::State::open_storage() {
 
 // What the sessions of this host are made of, tried rather than assumed.
 Result<> Daemon::State::open_sandbox() {
-  auto base = sandbox::Cgroup::base_directory();
+  auto base = sandbox::Cgroup::base_directory(instance_name(values().server.state_dir));
   if (base) {
     cgroup_base = *base;
     // A daemon that was killed took its inits along; what it left are empty groups, or processes
@@ -312,6 +326,7 @@ Daemon::~Daemon() {
   state_->api.reset();
   state_->sessions.reset();
   state_->network.reset();
+  if (!state_->cgroup_base.empty()) sandbox::Cgroup::remove_base(state_->cgroup_base);
 }
 
 Result<std::unique_ptr<Daemon>> Daemon::create(config::LoadedConfig config) {

@@ -96,11 +96,16 @@ void kill_all(const std::string& path) {
   for (pid_t pid; pids >> pid;) ::kill(pid, SIGKILL);
 }
 
+// "agentsh/<instance>/<session>": the part of a group's path that is the same in every hierarchy.
+std::string_view place(std::string_view path) {
+  return path.substr(path.rfind("/" + std::string(kFolder) + "/") + 1);
+}
+
 // A v1 hierarchy's directory for the session, made and joined.
-Result<std::string> join_v1(std::string_view controller, const std::string& name, pid_t init) {
+Result<std::string> join_v1(std::string_view controller, const std::string& group, pid_t init) {
   auto mount = mount_point(controller);
   if (!mount) return fail(std::string(controller) + ": no cgroup controller on this host");
-  const std::string directory = *mount + "/" + std::string(kFolder) + "/" + name;
+  const std::string directory = *mount + "/" + std::string(place(group));
   if (auto made = make_directories(directory, 0755); !made) return std::unexpected(made.error());
   if (auto joined = write_control(directory + "/cgroup.procs", std::to_string(init)); !joined) {
     return std::unexpected(joined.error());
@@ -108,15 +113,29 @@ Result<std::string> join_v1(std::string_view controller, const std::string& name
   return directory;
 }
 
+// Where v1 hierarchies may have a directory for the group.
+std::vector<std::string> v1_places(const std::string& group) {
+  std::vector<std::string> places;
+  for (const char* controller : {"memory", "pids", "cpu"}) {
+    if (auto mount = mount_point(controller)) {
+      places.push_back(*mount + "/" + std::string(place(group)));
+    }
+  }
+  return places;
+}
+
 }  // namespace
 
-Result<std::string> Cgroup::base_directory() {
+Result<std::string> Cgroup::base_directory(const std::string& instance) {
   auto mount = mount_point("");
   if (!mount) return fail("no cgroup v2 hierarchy is mounted", std::errc::not_supported);
   const std::string own = own_path();
-  const std::string base = *mount + (own == "/" ? "" : own) + "/" + std::string(kFolder);
-  if (::mkdir(base.c_str(), 0755) != 0 && errno != EEXIST)
-    return std::unexpected(errno_error("mkdir", base));
+  const std::string folder = *mount + (own == "/" ? "" : own) + "/" + std::string(kFolder);
+  const std::string base = folder + "/" + instance;
+  for (const std::string& directory : {folder, base}) {
+    if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
+      return std::unexpected(errno_error("mkdir", directory));
+  }
   if (::access(base.c_str(), W_OK) != 0) return std::unexpected(errno_error("write to", base));
   return base;
 }
@@ -130,7 +149,12 @@ Result<Cgroup> Cgroup::create(const std::string& base, const std::string& name) 
     ::rmdir(path.c_str());
     return std::unexpected(std::move(error));
   }
-  return Cgroup(name, path, std::move(directory));
+  return Cgroup(path, std::move(directory));
+}
+
+void Cgroup::remove_base(const std::string& base) {
+  for (const std::string& directory : v1_places(base)) ::rmdir(directory.c_str());
+  ::rmdir(base.c_str());
 }
 
 std::vector<std::string> Cgroup::end_leftovers(const std::string& base) {
@@ -145,6 +169,7 @@ std::vector<std::string> Cgroup::end_leftovers(const std::string& base) {
       kill_all(path);
       wait_until_empty(path);
     }
+    for (const std::string& beside : v1_places(path)) ::rmdir(beside.c_str());
     ::rmdir(path.c_str());
   }
   return ended;
@@ -178,7 +203,7 @@ std::vector<std::string> Cgroup::apply_limits(const CgroupLimits& limits, pid_t 
       }
       return;
     }
-    auto directory = join_v1(controller, name_, init);
+    auto directory = join_v1(controller, path_, init);
     if (!directory) {
       refused.push_back(directory.error().what);
       return;

@@ -27,8 +27,13 @@ struct CgroupLimits {
 class Cgroup {
  public:
   // Where this process may make groups: its own cgroup, in the unified hierarchy, in a folder
-  // "agentsh". Fails with a sentence when there is no unified hierarchy or it is not writable.
-  static Result<std::string> base_directory();
+  // "agentsh/<instance>". Daemons with state of their own run beside each other on one machine, and
+  // none may take the other's sessions for leftovers: `instance` is a file name that the same
+  // daemon has again after a crash. Fails with a sentence when there is no unified hierarchy or it
+  // is not writable.
+  static Result<std::string> base_directory(const std::string& instance);
+  // Removes an empty base again.
+  static void remove_base(const std::string& base);
 
   // Makes <base>/<name>.
   static Result<Cgroup> create(const std::string& base, const std::string& name);
@@ -56,10 +61,9 @@ class Cgroup {
   void kill();
 
  private:
-  Cgroup(std::string name, std::string path, UniqueFd directory)
-      : name_(std::move(name)), path_(std::move(path)), directory_(std::move(directory)) {}
+  Cgroup(std::string path, UniqueFd directory)
+      : path_(std::move(path)), directory_(std::move(directory)) {}
 
-  std::string name_;
   std::string path_;
   UniqueFd directory_;
   std::vector<std::string> v1_directories_;
