@@ -44,7 +44,12 @@ bool ask_tls(SSL_CTX* context, int socket) {
   return SSL_read(ssl, buffer.data(), static_cast<int>(buffer.size())) > 0;
 }
 
-[[noreturn]] void run_clients(std::uint16_t port, unsigned count, bool tls, int report) {
+[[noreturn]] void run_clients(std::uint16_t port, unsigned count, bool tls, int inherited) {
+  // Nothing else of the parent's may stay open here: neither its end of the pair, whose closing is
+  // what ends this process, nor connections that it closes.
+  constexpr int report = 3;
+  if (inherited != report) ::dup2(inherited, report);
+  ::close_range(report + 1, ~0U, 0);
   SSL_CTX* context = tls ? SSL_CTX_new(TLS_client_method()) : nullptr;
   unsigned ready = 0;
   for (unsigned i = 0; i < count; ++i) {
