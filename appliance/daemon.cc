@@ -65,6 +65,17 @@ audit::RecorderOptions recorder_options(const config::ServerConfig& config) {
   return options;
 }
 
+api::ServerOptions api_options(const config::ServerConfig& config) {
+  using std::chrono::milliseconds;
+  api::ServerOptions options;
+  options.read_timeout = std::chrono::duration_cast<milliseconds>(config.server.http.read_timeout);
+  options.write_timeout =
+      std::chrono::duration_cast<milliseconds>(config.server.http.write_timeout);
+  options.max_body = config.server.http.max_request_size;
+  options.key_header = config.auth.header_name;
+  return options;
+}
+
 Redirect::Choice redirect_choice(const config::NetworkSection& network) {
   switch (network.intercept_mode) {
     case config::InterceptMode::kAuto:
@@ -132,6 +143,7 @@ struct Daemon::State {
   int exit_code = 0;
 
   Result<> open_storage();
+  Result<> check_protections() const;
   Result<> open_sandbox();
   Result<> open_network();
   Result<> open_api();
@@ -172,8 +184,24 @@ Result<> Daemon::State::open_storage() {
   return {};
 }
 
+// Without Landlock every session is refused. Here that is said at once, as far as it was asked for.
+Result<> Daemon::State::check_protections() const {
+  const config::SecuritySection& security = values().security;
+  if (sandbox::LandlockRuleset::abi() > 0) return {};
+  const std::string what =
+      "the kernel has no Landlock (CONFIG_SECURITY_LANDLOCK, and \"landlock\" in lsm=)";
+  if (security.mode == config::SecurityMode::kFull || security.strict ||
+      security.minimum_mode != config::SecurityMode::kMinimal) {
+    return fail(what + ", which the configuration asks for (security.mode, strict, minimum_mode)",
+                std::errc::not_supported);
+  }
+  if (security.warn_degraded) log_warning("session", "{}: sessions will be refused", what);
+  return {};
+}
+
 // What the sessions of this host are made of, tried rather than assumed.
 Result<> Daemon::State::open_sandbox() {
+  if (auto enough = check_protections(); !enough) return enough;
   auto base = sandbox::Cgroup::base_directory(instance_name(values().server.state_dir));
   if (base) {
     cgroup_base = *base;
@@ -233,10 +261,12 @@ Result<> Daemon::State::open_api() {
   add_health_routes(router,
                     {started, *recorder, *sessions, std::string(to_string(redirect->mechanism()))},
                     values());
-  api = std::make_unique<api::Server>(loop.get_executor(), std::move(router),
-                                      [this](const api::Request& request, api::Caller& caller) {
-                                        authentication->identify(request, caller);
-                                      });
+  api = std::make_unique<api::Server>(
+      loop.get_executor(), std::move(router),
+      [this](const api::Request& request, api::Caller& caller) {
+        authentication->identify(request, caller);
+      },
+      api_options(values()));
   return {};
 }
 

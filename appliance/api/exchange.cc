@@ -2,6 +2,7 @@
 
 #include "base/fd_passing.h"
 #include "base/json_writer.h"
+#include "proxy/net/deadlines.h"
 #include "proxy/net/socket_stream.h"
 
 #include <fmt/format.h>
@@ -35,7 +36,9 @@ Response Response::error(const Error& error) {
   return Response::error(status, error.what);
 }
 
-Connection::Connection(std::unique_ptr<net::SocketStream> stream) : stream_(std::move(stream)) {}
+Connection::Connection(std::unique_ptr<net::SocketStream> stream,
+                       std::chrono::milliseconds write_timeout)
+    : stream_(std::move(stream)), write_timeout_(write_timeout) {}
 Connection::~Connection() = default;
 
 boost::asio::awaitable<Result<bool>> Connection::fill() {
@@ -65,6 +68,8 @@ std::vector<UniqueFd> Connection::take_fds() {
 
 boost::asio::awaitable<Result<>> Connection::write(std::string_view data,
                                                    std::span<const int> fds) {
+  net::StreamDeadline deadline(*stream_);
+  deadline.expires_after(write_timeout_);
   if (!fds.empty()) {
     // Small messages on a socket that nothing else is waiting in: a full buffer is waited for, then
     // sent whole.

@@ -8,6 +8,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <sys/types.h>
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <span>
@@ -68,7 +69,8 @@ struct Response {
 // attached commands. Threads: the API's loop. Writes wait while the peer does not read.
 class Connection {
  public:
-  explicit Connection(std::unique_ptr<net::SocketStream> stream);
+  // A peer that does not read what is written to it for `write_timeout` loses the connection.
+  Connection(std::unique_ptr<net::SocketStream> stream, std::chrono::milliseconds write_timeout);
   ~Connection();
 
   net::SocketStream& stream() { return *stream_; }
@@ -91,6 +93,7 @@ class Connection {
 
  private:
   std::unique_ptr<net::SocketStream> stream_;
+  std::chrono::milliseconds write_timeout_;
   std::string buffer_;
   std::vector<UniqueFd> fds_;
 };

@@ -23,8 +23,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kMaxBody = 8 << 20;
-constexpr auto kIdleTimeout = 60s;
 constexpr auto kShutdownGrace = 2s;
 
 std::string render(const Response& response, bool keep_alive) {
@@ -61,6 +59,7 @@ bool somebody_answers(const std::string& path) {
 
 // Reads a request with its body. Empty: the peer is gone or was answered.
 boost::asio::awaitable<std::optional<Request>> read_request(Connection& connection,
+                                                            const ServerOptions& options,
                                                             bool& keep_alive) {
   http::RequestReader reader;
   http::HeadStep head;
@@ -81,7 +80,7 @@ boost::asio::awaitable<std::optional<Request>> read_request(Connection& connecti
   Request request;
   request.method = reader.head().method();
   keep_alive = reader.head().keep_alive();
-  request.api_key = reader.head().value_of("x-api-key");
+  request.api_key = reader.head().value_of(options.key_header);
   request.upgrade = reader.head().value_of("upgrade");
   std::size_t expected_fds = 0;
   const std::string_view count = reader.head().value_of("x-agentsh-descriptors");
@@ -98,9 +97,12 @@ boost::asio::awaitable<std::optional<Request>> read_request(Connection& connecti
     request.body += as_text(step.data);
     connection.buffer().erase(0, step.consumed);
     if (reader.body().done()) break;
-    if (request.body.size() > kMaxBody) {
+    if (request.body.size() > options.max_body) {
       co_await connection.write(
-          render(Response::error(413, "the body is larger than 8 MiB"), false));
+          render(Response::error(413, fmt::format("the body is larger than {} bytes "
+                                                  "(server.http.max_request_size)",
+                                                  options.max_body)),
+                 false));
       co_return std::nullopt;
     }
     if (step.consumed > 0) continue;
@@ -118,10 +120,12 @@ boost::asio::awaitable<std::optional<Request>> read_request(Connection& connecti
 
 }  // namespace
 
-Server::Server(boost::asio::any_io_executor executor, Router router, Authenticator authenticate)
+Server::Server(boost::asio::any_io_executor executor, Router router, Authenticator authenticate,
+               ServerOptions options)
     : executor_(executor),
       router_(std::move(router)),
       authenticate_(std::move(authenticate)),
+      options_(std::move(options)),
       tasks_(executor) {}
 
 Result<> Server::serve_unix(UniqueFd listener) {
@@ -156,7 +160,7 @@ boost::asio::awaitable<void> Server::converse(UniqueFd socket, bool local) {
   if (!local) peer.name = "tcp";
   auto stream = net::SocketStream::adopt(executor_, std::move(socket));
   if (!stream) co_return;
-  Connection connection(std::move(*stream));
+  Connection connection(std::move(*stream), options_.write_timeout);
   while (co_await answer_one(connection, peer)) {
   }
 }
@@ -166,8 +170,8 @@ boost::asio::awaitable<bool> Server::answer_one(Connection& connection, Caller p
   std::optional<Request> request;
   {
     net::StreamDeadline deadline(connection.stream());
-    deadline.expires_after(kIdleTimeout);
-    request = co_await read_request(connection, keep_alive);
+    deadline.expires_after(options_.read_timeout);
+    request = co_await read_request(connection, options_, keep_alive);
   }
   if (!request) co_return false;
   request->caller = peer;

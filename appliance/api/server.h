@@ -15,6 +15,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,9 +27,17 @@ namespace agentsh::api {
 // ids already.
 using Authenticator = std::function<void(const Request& request, Caller& caller)>;
 
+struct ServerOptions {
+  std::chrono::milliseconds read_timeout{30'000};    // For a request to arrive.
+  std::chrono::milliseconds write_timeout{300'000};  // For a peer that does not read.
+  std::size_t max_body = 10u << 20;
+  std::string key_header = "x-api-key";
+};
+
 class Server {
  public:
-  Server(boost::asio::any_io_executor executor, Router router, Authenticator authenticate);
+  Server(boost::asio::any_io_executor executor, Router router, Authenticator authenticate,
+         ServerOptions options);
 
   // Takes over listening sockets.
   Result<> serve_unix(UniqueFd listener);
@@ -47,6 +56,7 @@ class Server {
   boost::asio::any_io_executor executor_;
   Router router_;
   Authenticator authenticate_;
+  ServerOptions options_;
   net::TaskGroup tasks_;
   std::vector<std::shared_ptr<net::Listener>> listeners_;
 };

@@ -61,10 +61,17 @@ void check_tls(const ServerSection& server, Reporter& reporter) {
       !server.tls.cert_file.empty()) {
     reporter.warning("server.tls.cert_file", "has no effect without server.tls.enabled: true");
   }
-  if (server.http.address && !server.tls.enabled && !is_loopback(*server.http.address)) {
+  // Not a warning: whoever asks for it would send keys in clear text in the belief that they are
+  // not.
+  if (server.tls.enabled) {
+    reporter.error("server.tls.enabled",
+                   "this version does not speak TLS on server.http.addr: listen on 127.0.0.1 "
+                   "behind something that does, and leave it off");
+  }
+  if (server.http.address && !is_loopback(*server.http.address)) {
     reporter.warning("server.http.addr",
-                     "API keys cross the network in clear text: set server.tls, or listen on "
-                     "127.0.0.1 behind something that speaks TLS");
+                     "API keys cross the network in clear text: listen on 127.0.0.1 behind "
+                     "something that speaks TLS");
   }
 }
 
@@ -132,6 +139,11 @@ int rank(SecurityMode mode) {
 }
 
 void check_security(const SecuritySection& security, Reporter& reporter) {
+  if (rank(security.mode) < rank(SecurityMode::kFull)) {
+    reporter.error("security.mode",
+                   "this version has no mode with fewer protections: a session has all of them "
+                   "(namespaces, Landlock, seccomp, redirect) or is refused; use auto or full");
+  }
   if (rank(security.mode) < rank(security.minimum_mode)) {
     reporter.error("security.mode", "is less than security.minimum_mode");
   }

@@ -24,7 +24,7 @@ server:
   state_dir: /srv/state
   unix_socket: {enabled: true, path: /run/x.sock, permissions: 0640, group: agents}
   http: {addr: "127.0.0.1:18080", read_timeout: 10s, write_timeout: 1h, max_request_size: 2MB}
-  tls: {enabled: true, cert_file: tls/a.pem, key_file: /k.pem}
+  tls: {enabled: false, cert_file: tls/a.pem, key_file: /k.pem}
 auth:
   type: api_key
   api_key: {keys_file: "${HOME}/keys.yaml", header_name: X-Key}
@@ -76,7 +76,7 @@ audit:
   EXPECT_EQ(config.server.http.read_timeout, seconds(10));
   EXPECT_EQ(config.server.http.write_timeout, minutes(60));
   EXPECT_EQ(config.server.http.max_request_size, 2u << 20);
-  EXPECT_TRUE(config.server.tls.enabled);
+  EXPECT_FALSE(config.server.tls.enabled);
   EXPECT_EQ(config.server.tls.cert_file, "/etc/agentsh/tls/a.pem");
   EXPECT_EQ(config.server.tls.key_file, "/k.pem");
   EXPECT_EQ(config.auth.type, AuthType::kApiKey);
@@ -268,6 +268,8 @@ constexpr Malformed kMalformed[] = {
      ":1:14: auth.type: needs auth.api_key.keys_file"},
     {"TLS without files", "server: {tls: {enabled: true}}",
      "server.tls.enabled: needs server.tls.cert_file and server.tls.key_file"},
+    {"TLS that is not built", "server: {tls: {enabled: true, cert_file: /c.pem, key_file: /k.pem}}",
+     "server.tls.enabled: this version does not speak TLS"},
     {"no listener", "server: {unix_socket: {enabled: false}}", "nobody can talk to the daemon"},
     {"no state", "server: {state_dir: \"\"}", "server.state_dir: must not be empty"},
     {"long socket path",
@@ -282,6 +284,8 @@ constexpr Malformed kMalformed[] = {
      "needs policies.signing.trust_store"},
     {"mode below the minimum", "security: {mode: minimal, minimum_mode: full}",
      "security.mode: is less than security.minimum_mode"},
+    {"mode that is not built", "security: {mode: minimal}",
+     "security.mode: this version has no mode with fewer protections"},
     {"eBPF required and off", "sandbox: {network: {ebpf: {required: true, enabled: false}}}",
      "sandbox.network.ebpf.required: contradicts"},
     {"eBPF required and nftables",
