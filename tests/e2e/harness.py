@@ -41,6 +41,11 @@ CLIENT_NAMES = {
     "v6.example.com": (None, WEB6),
     "registry.example.com": (WEB4, None),
     "git.example.com": (WEB4, None),
+    "pypi.example.com": (WEB4, None),
+    "apt.example.com": (WEB4, None),
+    "ws.example.com": (WEB4, None),
+    "stream.example.com": (WEB4, None),
+    "ssh.example.com": (WEB4, None),
     "other.example.net": (OTHER4, None),
     "denied.example.org": (OTHER4, None),
     "private.example.com": ("10.1.2.3", None),
@@ -50,6 +55,9 @@ CLIENT_NAMES = {
     "selfsigned.example.com": (WEB4, None),
     "wronghost.example.com": (WEB4, None),
 }
+
+# What a test file adds to the web server before the world is made: functions from the World to nginx server blocks.
+SITES = []
 
 POLICY = """
 version: 1
@@ -210,9 +218,9 @@ class World:
             f'  directory: "{self.directory}"\n  pidfile: "{self.directory}/unbound.pid"\n  use-syslog: no\n'
             "  do-daemonize: no\n  num-threads: 1\n  local-zone: \".\" static\n" + "\n".join(lines) + "\n"
             "remote-control:\n  control-enable: no\n")
-        log = open(self.directory / "unbound.log", "wb")
-        self.processes.start(shutil.which("unbound", path=os.environ["PATH"] + ":/usr/sbin"), "-d", "-c", config,
-                             stdout=log, stderr=log)
+        with open(self.directory / "unbound.log", "wb") as log:
+            self.processes.start(shutil.which("unbound", path=os.environ["PATH"] + ":/usr/sbin"), "-d", "-c", config,
+                                 stdout=log, stderr=log)
         wait_until(lambda: listening(RESOLVER4, 53), "unbound listens")
 
     def server_block(self, names, certificate, key, extra=""):
@@ -232,6 +240,8 @@ class World:
         blocks += self.server_block(["selfsigned.example.com"], *selfsigned)
         blocks += self.server_block(["wronghost.example.com"], *wrong)
         blocks += self.server_block(["expired.example.com"], *expired)
+        self.good = good
+        extra_servers += "".join(site(self) for site in SITES)
         config = self.directory / "nginx.conf"
         d = self.directory
         config.write_text(
@@ -253,7 +263,8 @@ class World:
 class Appliance:
     """A daemon with its own state directory and socket."""
 
-    def __init__(self, world, user=None, policies=None, config="", intercept=None):
+    def __init__(self, world, user=None, policies=None, config="", intercept=None, server="", network=""):
+        """`server` and `network` are added inside those sections of the configuration, `config` behind them."""
         self.world = world
         self.user = pwd.getpwnam(user) if user else None
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="appliance-", dir=world.directory))
@@ -265,10 +276,10 @@ class Appliance:
             (self.policies / f"{name}.yaml").write_text(text)
         self.config = self.home / "config.yaml"
         self.config.write_text(
-            f"server: {{state_dir: {self.home}/state, unix_socket: {{path: {self.socket}}}}}\n"
+            f"server: {{state_dir: {self.home}/state, unix_socket: {{path: {self.socket}}}{server}}}\n"
             f"policies: {{dir: {self.policies}, default: e2e}}\n"
             f"sandbox: {{network: {{intercept_mode: {intercept or Arguments.intercept}, resolvers: ['{RESOLVER4}:53'],"
-            f" upstream_ca_files: [{world.authority.certificate}]}}}}\n" + config)
+            f" upstream_ca_files: [{world.authority.certificate}]{network}}}}}\n" + config)
         if self.user:
             run("chown", "-R", f"{self.user.pw_uid}:{self.user.pw_gid}", self.home)
         self.daemon = None
