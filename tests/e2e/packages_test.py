@@ -190,7 +190,7 @@ class Apt(harness.ApplianceTest):
             f'Dir::State "{work}/state"; Dir::State::status "/dev/null"; Dir::Cache "{work}/cache";\n'
             f'Dir::Etc::sourcelist "{work}/sources.list"; Dir::Etc::sourceparts "-"; Dir::Etc::parts "-";\n'
             # There is no other user in a session to become.
-            'APT::Sandbox::User ""; Acquire::Languages "none"; Acquire::Check-Date "false"; APT::Architecture "amd64";\n')
+            'APT::Sandbox::User ""; Acquire::Languages "none"; Acquire::Check-Date "false"; Acquire::Retries "0"; APT::Architecture "amd64";\n')
         harness.run("chown", "-R", str(self.owner()), work)
         self.assert_runs(self.sid, "env", f"APT_CONFIG={work}/apt.conf", "apt-get", "-q", "-o", "APT::Update::Error-Mode=any",
                          "update")
