@@ -433,8 +433,7 @@ if pid == 0: os._exit(0)
 os.waitpid(pid, 0); escaped("clone3 into a control group")
 """, delivers=False),
         Row("F13-steal", "a connection of a process outside, by pidfd_getfd", """
-pids = {OUTSIDER, 1} | {int(p) for p in os.listdir("/proc") if p.isdigit()} - {os.getpid()}
-for pid in pids:
+for pid in victims():
     try: handle = syscall(434, pid, 0)
     except OSError: continue
     for fd in {OUTSIDER_FD} | set(range(0, 16)):
@@ -445,7 +444,7 @@ for pid in pids:
 """),
         Row("F13-proc", "a connection of a process outside, by /proc and ptrace", """
 seen = []
-for pid in {OUTSIDER, 1} | {int(p) for p in os.listdir("/proc") if p.isdigit()} - {os.getpid()}:
+for pid in victims():
     try: seen.append((pid, os.readlink(f"/proc/{pid}/fd/{OUTSIDER_FD}")))
     except OSError: pass
     try: seen.append((pid, os.listdir(f"/proc/{pid}/fd")))

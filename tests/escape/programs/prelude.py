@@ -47,6 +47,14 @@ def escaped(*what):
     print("ESCAPED", *what, flush=True)
 
 
+def victims():
+    """Processes to take something from. In a session every one that can be seen; outside, where it works, only the one
+    that the test started for it."""
+    if os.environ.get("AGENTSH_IN_SESSION") != "1":
+        return {OUTSIDER}  # noqa: F821 (set in front of the attempt)
+    return {OUTSIDER, 1} | {int(p) for p in os.listdir("/proc") if p.isdigit()} - {os.getpid()}  # noqa: F821
+
+
 def absent_if(error, *codes):
     """The kernel has no such thing, confined or not."""
     if error.errno in codes:
