@@ -96,7 +96,7 @@ boost::asio::awaitable<std::optional<Request>> read_request(Connection& connecti
     }
     request.body += as_text(step.data);
     connection.buffer().erase(0, step.consumed);
-    if (reader.body().done()) break;
+    if (request.body.size() <= options.max_body && reader.body().done()) break;
     if (request.body.size() > options.max_body) {
       co_await connection.write(
           render(Response::error(413, fmt::format("the body is larger than {} bytes "

@@ -1,5 +1,6 @@
 #include "appliance/sessions/exec_request.h"
 
+#include "appliance/sessions/request_keys.h"
 #include "base/time_format.h"
 
 #include <fmt/format.h>
@@ -9,10 +10,24 @@
 namespace agentsh {
 namespace {
 
-constexpr std::string_view kKeys[] = {
-    "command", "args",    "argv0",         "timeout",        "working_dir", "working_dir_optional",
-    "env",     "stdin",   "stream_output", "include_events", "umask",       "terminal_fds",
-    "rows",    "columns", "workspace",     "policy"};
+using Type = RequestKey::Type;
+
+constexpr RequestKey kKeys[] = {{"command"},
+                                {"args", Type::kArray},
+                                {"argv0"},
+                                {"timeout"},
+                                {"working_dir"},
+                                {"working_dir_optional", Type::kFlag},
+                                {"env", Type::kObject},
+                                {"stdin", Type::kBytes},
+                                {"stream_output", Type::kFlag},
+                                {"include_events"},
+                                {"umask", Type::kNumber},
+                                {"terminal_fds", Type::kNumber},
+                                {"rows", Type::kNumber},
+                                {"columns", Type::kNumber},
+                                {"workspace"},
+                                {"policy"}};
 
 Result<IncludeEvents> parse_include(std::string_view word) {
   if (word == "all") return IncludeEvents::kAll;
@@ -22,14 +37,12 @@ Result<IncludeEvents> parse_include(std::string_view word) {
   return fail(fmt::format("include_events: \"{}\" is not all, summary, blocked or none", word));
 }
 
-// The kernel would cut a string at a NUL and run something else than was judged.
 bool has_nul(std::string_view text) {
   return text.find('\0') != std::string_view::npos;
 }
 
 Result<> check_strings(const ExecRequest& request) {
-  bool bad =
-      has_nul(request.command) || has_nul(request.argv0) || has_nul(request.working_directory);
+  bool bad = false;
   for (const std::string& argument : request.args) bad = bad || has_nul(argument);
   for (const auto& [name, value] : request.environment) {
     bad = bad || has_nul(name) || has_nul(value);
@@ -44,16 +57,12 @@ Result<> check_strings(const ExecRequest& request) {
 }  // namespace
 
 Result<ExecRequest> ExecRequest::parse(JsonValue body) {
-  for (const auto& [key, value] : body.members()) {
-    if (std::ranges::find(kKeys, key) == std::ranges::end(kKeys))
-      return fail(fmt::format("unknown key \"{}\"", key));
-  }
+  if (auto checked = check_request_keys(body, kKeys); !checked)
+    return std::unexpected(checked.error());
   ExecRequest request;
   request.command = body.text("command");
   if (request.command.empty()) return fail("command: missing or empty");
   request.argv0 = body.text("argv0");
-  if (body.has("args") && !body.member("args").is_array())
-    return fail("args: must be an array of strings");
   for (const JsonNode& node : body.member("args").elements()) {
     if (!JsonValue(&node).is_string()) return fail("args: must be an array of strings");
     request.args.emplace_back(JsonValue(&node).as_text());

@@ -1,5 +1,7 @@
 #include "appliance/sessions/session_request.h"
 
+#include "appliance/sessions/request_keys.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,9 +9,16 @@
 namespace agentsh {
 namespace {
 
-constexpr std::string_view kKeys[] = {"id",         "workspace",    "policy",
-                                      "home",       "project_root", "detect_project_root",
-                                      "real_paths", "host_ports"};
+using Type = RequestKey::Type;
+
+constexpr RequestKey kKeys[] = {{"id"},
+                                {"workspace"},
+                                {"policy"},
+                                {"home"},
+                                {"project_root"},
+                                {"detect_project_root", Type::kFlag},
+                                {"real_paths", Type::kFlag},
+                                {"host_ports", Type::kArray}};
 
 bool letter_or_digit(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -23,12 +32,10 @@ bool valid_session_id(std::string_view id) {
 }
 
 Result<SessionRequest> SessionRequest::parse(JsonValue body) {
-  for (const auto& [key, value] : body.members()) {
-    if (key == "profile")
-      return fail("profile: mount profiles are not part of this version; give one workspace");
-    if (std::ranges::find(kKeys, key) == std::ranges::end(kKeys))
-      return fail(fmt::format("unknown key \"{}\"", key));
-  }
+  if (body.has("profile"))
+    return fail("profile: mount profiles are not part of this version; give one workspace");
+  if (auto checked = check_request_keys(body, kKeys); !checked)
+    return std::unexpected(checked.error());
   SessionRequest request;
   request.id = body.text("id");
   if (!request.id.empty() && !valid_session_id(request.id)) {
