@@ -1,6 +1,6 @@
 #include "appliance/network/network_service.h"
 
-#include "appliance/network/host_port_policy.h"
+#include "appliance/network/configured_policy.h"
 #include "appliance/network/kernel_rules.h"
 #include "base/domain.h"
 #include "base/encoding.h"
@@ -120,7 +120,7 @@ struct NetworkService::State {
 
   struct Served {
     NetworkSession session;
-    std::shared_ptr<HostPortPolicy> policy;
+    std::shared_ptr<ConfiguredPolicy> policy;
     std::size_t dns_lane = 0;
     std::vector<std::shared_ptr<Door>> doors;  // One per lane.
     std::vector<std::shared_ptr<net::Listener>> published;
@@ -323,7 +323,8 @@ Result<> NetworkService::open(NetworkSession session) {
   auto entry = std::make_shared<State::Served>();
   const std::string id = session.gate->session_id();
   entry->session = std::move(session);
-  entry->policy = std::make_shared<HostPortPolicy>(entry->session.gate, entry->session.host_ports);
+  entry->policy = std::make_shared<ConfiguredPolicy>(entry->session.gate, entry->session.host_ports,
+                                                     state_->config.sandbox.network);
   entry->dns_lane = state_->next_lane++ % state_->lanes.size();
   auto names = state_->dns_session(entry->session);
   if (auto served = state_->serve_dns(*entry, names); !served) return served;

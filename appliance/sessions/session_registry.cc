@@ -120,6 +120,11 @@ boost::asio::awaitable<Result<std::shared_ptr<Session>>> SessionRegistry::create
     description.workspace.pop_back();
   description.policy =
       request.policy.empty() ? services_.config.policies.default_policy : request.policy;
+  const auto& allowed = services_.config.policies.allowed;
+  if (!allowed.empty() && std::ranges::find(allowed, description.policy) == allowed.end()) {
+    co_return fail(fmt::format("policy {} is not among policies.allowed", description.policy),
+                   std::errc::permission_denied);
+  }
   description.virtual_workspace =
       !request.real_paths.value_or(services_.config.sessions.real_paths);
   description.host_ports = request.host_ports;

@@ -1,9 +1,14 @@
-// A session's policy with the ports of the host's loopback that the session was given by name
-// (`--host-port`): being named allows them, unless a rule denies it.
+// A session's policy with what the configuration and the session's creation add to it:
+//
+//   --host-port                 being named allows a port of the host's loopback, unless a rule
+//                               denies it
+//   sandbox.network.tls_inspection.enabled: false, tls_passthrough
+//                               TLS of these hosts is passed on as it is
 //
 // Threads: any.
 #pragma once
 
+#include "appliance/config/config.h"
 #include "proxy/flows/gate_policy.h"
 
 #include <memory>
@@ -13,10 +18,12 @@
 
 namespace agentsh {
 
-class HostPortPolicy final : public flows::FlowPolicy {
+class ConfiguredPolicy final : public flows::FlowPolicy {
  public:
-  HostPortPolicy(std::shared_ptr<policy::Gate> gate, std::vector<std::uint16_t> host_ports)
-      : rules_(std::move(gate)), host_ports_(std::move(host_ports)) {}
+  // `network` outlives the policy.
+  ConfiguredPolicy(std::shared_ptr<policy::Gate> gate, std::vector<std::uint16_t> host_ports,
+                   const config::NetworkSection& network)
+      : rules_(std::move(gate)), host_ports_(std::move(host_ports)), network_(network) {}
 
   const std::string& session_id() const override { return rules_.session_id(); }
   std::shared_ptr<const void> version() const override { return rules_.version(); }
@@ -32,8 +39,11 @@ class HostPortPolicy final : public flows::FlowPolicy {
   }
 
  private:
+  bool passes_tls(std::string_view host) const;
+
   flows::GatePolicy rules_;
   const std::vector<std::uint16_t> host_ports_;
+  const config::NetworkSection& network_;
 };
 
 }  // namespace agentsh
