@@ -436,10 +436,10 @@ os.waitpid(pid, 0); escaped("clone3 into a control group")
 for pid in victims():
     try: handle = syscall(434, pid, 0)
     except OSError: continue
-    for fd in {OUTSIDER_FD} | set(range(0, 16)):
+    for fd in {OUTSIDER_FD} | (set() if pid == OUTSIDER else set(range(0, 16))):
         try: taken = syscall(438, handle, fd, 0)
         except OSError: continue
-        print("taken", pid, fd)
+        escaped("taken", pid, fd)
         with __import__("contextlib").suppress(OSError): os.write(taken, TOKEN)
 """),
         Row("F13-proc", "a connection of a process outside, by /proc and ptrace", """
@@ -447,8 +447,9 @@ seen = []
 for pid in victims():
     try: seen.append((pid, os.readlink(f"/proc/{pid}/fd/{OUTSIDER_FD}")))
     except OSError: pass
-    try: seen.append((pid, os.listdir(f"/proc/{pid}/fd")))
-    except OSError: pass
+    for fd in range(0, 16):
+        try: os.close(os.open(f"/proc/{pid}/fd/{fd}", os.O_RDONLY | os.O_NONBLOCK)); seen.append((pid, fd))
+        except OSError: pass
     if libc.ptrace(0x4206, pid, None, None) == 0: seen.append(("ptrace", pid)); libc.ptrace(17, pid, None, None)
     try: seen.append(("mem", pid, open(f"/proc/{pid}/mem", "rb")))
     except OSError: pass
