@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -147,6 +148,14 @@ uwsgi_temp_path {0}/{1}-4; scgi_temp_path {0}/{1}-5;
   }
   processes_.push_back(child);
   return {};
+}
+
+double BenchServers::proxy_cpu_seconds() const {
+  clockid_t clock{};
+  timespec time{};
+  if (::clock_getcpuclockid(processes_.back(), &clock) != 0) return 0;
+  ::clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }
 
 BenchServers::~BenchServers() {

@@ -37,6 +37,8 @@ class BenchServers {
   };
   const Ports& ports() const { return ports_; }
   const std::string& directory() const { return directory_; }
+  // CPU time of the nginx that proxies, so far.
+  double proxy_cpu_seconds() const;
 
  private:
   explicit BenchServers(std::string directory) : directory_(std::move(directory)) {}

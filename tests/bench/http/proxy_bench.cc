@@ -10,11 +10,13 @@
 #include "tests/bench/http/idle_clients.h"
 
 #include <fmt/format.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,6 +36,7 @@ struct Load {
   std::string p50;
   std::string p99;
   std::string errors;
+  double cpu_us = 0;  // Of the proxy, per request.
 };
 
 std::string word_after(const std::string& text, const std::string& mark) {
@@ -62,10 +65,28 @@ Load run_wrk(const Options& options, const std::string& url, const std::string& 
   return load;
 }
 
+using CpuSeconds = std::function<double()>;
+
+// All threads of this process, those that write the audit trail as well.
+double own_cpu_seconds() {
+  timespec time{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
 struct Contender {
   std::string name;
   std::string url;
+  CpuSeconds cpu_seconds;
   std::vector<Load> loads;
+
+  void measure(const Options& options, const std::string& host) {
+    const double before = cpu_seconds();
+    loads.push_back(run_wrk(options, url, host));
+    Load& load = loads.back();
+    const double requests = load.per_second * options.seconds;
+    load.cpu_us = requests > 0 ? (cpu_seconds() - before) * 1e6 / requests : 0;
+  }
 
   const Load& median() {
     std::ranges::sort(loads, {}, &Load::per_second);
@@ -77,15 +98,16 @@ bool compare(const Options& options, const std::string& what, std::uint16_t orig
              std::vector<Contender> contenders) {
   const std::string host = fmt::format("localhost:{}", origin);
   for (int round = 0; round < options.rounds; ++round) {
-    for (Contender& one : contenders) one.loads.push_back(run_wrk(options, one.url, host));
+    for (Contender& one : contenders) one.measure(options, host);
   }
   bool fine = true;
   const double nginx = contenders[1].median().per_second;
   for (Contender& one : contenders) {
     const Load& load = one.median();
-    fmt::print("{:<5} {:<8} {:>9.0f} req/s  {:>5.2f} x nginx  p50 {:>8}  p99 {:>8}  {}\n", what,
-               one.name, load.per_second, nginx > 0 ? load.per_second / nginx : 0, load.p50,
-               load.p99, load.errors);
+    fmt::print(
+        "{:<5} {:<8} {:>9.0f} req/s  {:>5.2f} x nginx  p50 {:>8}  p99 {:>8}  CPU {:>5.1f} us  {}\n",
+        what, one.name, load.per_second, nginx > 0 ? load.per_second / nginx : 0, load.p50,
+        load.p99, load.cpu_us, load.errors);
     fine = fine && load.per_second > 0 && load.errors.empty();
   }
   return fine;
@@ -120,14 +142,16 @@ int run(const Options& options) {
   const auto url = [](const char* scheme, std::uint16_t port) {
     return fmt::format("{}://localhost:{}/", scheme, port);
   };
+  const CpuSeconds none = [] { return 0.0; };
+  const CpuSeconds nginx = [&servers] { return (*servers)->proxy_cpu_seconds(); };
   bool fine = compare(options, "plain", ports.origin,
-                      {{"direct", url("http", ports.origin), {}},
-                       {"nginx", url("http", ports.proxy), {}},
-                       {"agentsh", url("http", *plain), {}}});
+                      {{"direct", url("http", ports.origin), none, {}},
+                       {"nginx", url("http", ports.proxy), nginx, {}},
+                       {"agentsh", url("http", *plain), own_cpu_seconds, {}}});
   fine = compare(options, "TLS", ports.origin_tls,
-                 {{"direct", url("https", ports.origin_tls), {}},
-                  {"nginx", url("https", ports.proxy_tls), {}},
-                  {"agentsh", url("https", *secure), {}}}) &&
+                 {{"direct", url("https", ports.origin_tls), none, {}},
+                  {"nginx", url("https", ports.proxy_tls), nginx, {}},
+                  {"agentsh", url("https", *secure), own_cpu_seconds, {}}}) &&
          fine;
   if (options.idle > 0) {
     measure_idle("plain", *plain, options.idle, false);
