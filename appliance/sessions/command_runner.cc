@@ -1,6 +1,8 @@
 #include "appliance/sessions/command_runner.h"
 
 #include "appliance/sessions/captured_output.h"
+#include "appliance/sessions/command_recording.h"
+#include "appliance/sessions/passed_descriptors.h"
 #include "audit/collector.h"
 #include "base/file_io.h"
 #include "base/json_reader.h"
@@ -16,7 +18,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -63,22 +64,6 @@ constexpr std::string_view kClientOnly[] = {"AGENTSH_SERVER",
 
 int exit_code_of(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-// Descriptors that would be a way around the session's view: directories and devices of the host.
-Result<> check_descriptors(const std::vector<UniqueFd>& fds) {
-  for (const UniqueFd& fd : fds) {
-    struct stat status;
-    if (::fstat(fd.get(), &status) != 0) return std::unexpected(errno_error("fstat"));
-    const bool path_only = (::fcntl(fd.get(), F_GETFL) & O_PATH) != 0;
-    if (path_only || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode)) {
-      return fail(
-          "stdin, stdout and stderr of a command must be files, pipes, sockets or terminals, not "
-          "directories "
-          "or block devices");
-    }
-  }
-  return {};
 }
 
 Result<UniqueFd> input_from_text(const std::string& text) {
@@ -145,7 +130,8 @@ struct CommandRunner::Run {
   std::optional<sandbox::SpawnFailed> spawn_failed;
   std::optional<sandbox::Exited> exited;
   UniqueFd terminal;
-  OneTimeEvent begun;  // It runs, or never will.
+  std::shared_ptr<CommandRecording> recording;  // Null: not recorded.
+  OneTimeEvent begun;                           // It runs, or never will.
   OneTimeEvent ended;
 };
 
@@ -250,6 +236,27 @@ bool CommandRunner::prepare_environment(Run& run, const policy::CommandFacts& fa
   return true;
 }
 
+// A command whose output cannot be recorded as its policy asks does not start. False: it is so.
+bool CommandRunner::open_recording(Run& run) {
+  auto recording =
+      CommandRecording::open(run.session->executor(), run.session->gate().policy()->policy().audit,
+                             {options_.recordings + "/" + run.session->id(), run.outcome.command_id,
+                              run.request.command_line(), run.request.terminal_fds,
+                              run.request.rows, run.request.columns});
+  if (!recording) {
+    run.refuse(kExitNotStarted,
+               {"E_COMMAND_FAILED",
+                "the policy wants its output recorded, which fails: " + recording.error().what,
+                {},
+                run.request.command,
+                false,
+                true});
+    return false;
+  }
+  run.recording = std::move(*recording);
+  return true;
+}
+
 // Asks init to start it. False: the outcome says why not.
 bool CommandRunner::start(Run& run, std::span<const int> fds) {
   sandbox::SessionProcess::CommandEvents events;
@@ -312,12 +319,14 @@ boost::asio::awaitable<void> end_abandoned(std::shared_ptr<Session> session,
 // Reads what the client sends while its command runs; ends the command when the client goes.
 boost::asio::awaitable<void> watch_client(std::shared_ptr<Session> session,
                                           std::shared_ptr<RunningCommand> command,
+                                          std::shared_ptr<CommandRecording> recording,
                                           api::Connection& connection) {
   for (;;) {
     auto line = co_await connection.read_line();
     if (!line) {
       if (line.error().code == std::errc::operation_canceled)
         co_return;  // The command ended first.
+      if (recording) recording->abandon();
       co_await end_abandoned(session, command);
       co_return;
     }
@@ -328,7 +337,16 @@ boost::asio::awaitable<void> watch_client(std::shared_ptr<Session> session,
     if (message.text("type") == "signal" && number > 0 && number < NSIG) {
       session->process().signal(command->spawn_id, number, true);
     }
+    if (message.text("type") == "resize" && recording) {
+      recording->resize(static_cast<std::uint16_t>(message.integer("rows")),
+                        static_cast<std::uint16_t>(message.integer("columns")));
+    }
   }
+}
+
+CapturedOutput::OnData into(OutputFile* file) {
+  if (file == nullptr) return {};
+  return [file](std::string_view piece) { file->append(piece); };
 }
 
 // A coroutine beside another one that is ended with it.
@@ -401,6 +419,7 @@ void CommandRunner::finish(Run& run) {
   event.field("cpu_user_ms", std::int64_t{outcome.cpu_user.count() / 1000});
   event.field("cpu_system_ms", std::int64_t{outcome.cpu_system.count() / 1000});
   event.field("memory_peak_kb", outcome.memory_peak_kb);
+  if (run.recording) run.recording->describe(event);
   run.session->gate().record(std::move(event));
   run.session->touch();
 }
@@ -443,6 +462,11 @@ boost::asio::awaitable<ExecOutcome> CommandRunner::run_captured(std::shared_ptr<
                                                                 api::Connection& connection) {
   Run run(std::move(session), std::move(request));
   run.request.terminal_fds = 0;
+  if (auto checked = check_passed_descriptors(fds); !checked) {
+    run.refuse(kExitBadRequest,
+               {"E_COMMAND_FAILED", checked.error().what, {}, run.request.command, false, false});
+    co_return std::move(run.outcome);
+  }
   audit::EventCollector collector(recorder_, run.session->id(), run.outcome.command_id, kMaxEvents);
   auto output = CapturedOutput::create(run.session->executor());
   auto errors = CapturedOutput::create(run.session->executor());
@@ -454,15 +478,20 @@ boost::asio::awaitable<ExecOutcome> CommandRunner::run_captured(std::shared_ptr<
     co_return std::move(run.outcome);
   }
   bool admitted = co_await admit(run);
-  if (admitted && !run_builtin(run)) {
+  if (admitted && !run_builtin(run) && open_recording(run)) {
     const int passed[] = {input->get(), (*output)->write_end(), (*errors)->write_end()};
     if (start(run, passed)) {
       (*output)->release_write_end();
       (*errors)->release_write_end();
       input->reset();
-      Companion read_output(run.session->executor(), (*output)->collect());
-      Companion read_errors(run.session->executor(), (*errors)->collect());
-      Companion watch(run.session->executor(), watch_client(run.session, run.command, connection));
+      Companion read_output(
+          run.session->executor(),
+          (*output)->collect(into(run.recording ? run.recording->standard_output() : nullptr)));
+      Companion read_errors(
+          run.session->executor(),
+          (*errors)->collect(into(run.recording ? run.recording->standard_error() : nullptr)));
+      Companion watch(run.session->executor(),
+                      watch_client(run.session, run.command, run.recording, connection));
       co_await wait_for_end(run);
       co_await watch.end();
       (*output)->stop();
@@ -487,7 +516,7 @@ boost::asio::awaitable<std::optional<ExecOutcome>> CommandRunner::run_attached(
     std::shared_ptr<Session> session, ExecRequest request, std::vector<UniqueFd> fds,
     api::Connection& connection) {
   Run run(std::move(session), std::move(request));
-  if (auto checked = check_descriptors(fds); !checked) {
+  if (auto checked = check_passed_descriptors(fds); !checked) {
     run.refuse(kExitBadRequest,
                {"E_COMMAND_FAILED", checked.error().what, {}, run.request.command, false, false});
     co_return std::move(run.outcome);
@@ -495,6 +524,14 @@ boost::asio::awaitable<std::optional<ExecOutcome>> CommandRunner::run_attached(
   if (!co_await admit(run)) co_return std::move(run.outcome);
   if (run_builtin(run)) co_return std::move(run.outcome);
 
+  if (!open_recording(run)) co_return std::move(run.outcome);
+  if (run.recording) {
+    if (auto between = run.recording->intercept(fds); !between) {
+      run.refuse(kExitNotStarted,
+                 {"E_COMMAND_FAILED", between.error().what, {}, run.request.command, false, true});
+      co_return std::move(run.outcome);
+    }
+  }
   std::vector<int> passed;
   for (const UniqueFd& fd : fds) passed.push_back(fd.get());
   if (!start(run, passed)) co_return std::move(run.outcome);
@@ -503,6 +540,11 @@ boost::asio::awaitable<std::optional<ExecOutcome>> CommandRunner::run_attached(
   if (run.spawn_failed) {
     finish(run);
     co_return std::move(run.outcome);
+  }
+  if (run.recording && run.terminal) {
+    auto clients = run.recording->intercept_terminal(std::move(run.terminal));
+    // Without its terminal the command gets a hang-up.
+    if (clients) run.terminal = std::move(*clients);
   }
   auto told = co_await connection.switch_protocols("agentsh-exec");
   if (told) {
@@ -519,9 +561,11 @@ boost::asio::awaitable<std::optional<ExecOutcome>> CommandRunner::run_attached(
   // The terminal is the client's now: when its copy closes, the command gets a hang-up as from any
   // terminal.
   run.terminal.reset();
-  Companion watch(run.session->executor(), told ? watch_client(run.session, run.command, connection)
-                                                : end_abandoned(run.session, run.command));
+  Companion watch(run.session->executor(),
+                  told ? watch_client(run.session, run.command, run.recording, connection)
+                       : end_abandoned(run.session, run.command));
   co_await wait_for_end(run);
+  if (run.recording) co_await run.recording->finish();
   co_await watch.end();
   finish(run);
   JsonWriter over;

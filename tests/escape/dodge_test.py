@@ -641,8 +641,9 @@ peer, _ = s.accept(); peer.sendall(sys.argv[1].encode())
         try:
             for options in ((), ("--output", "json")):
                 result = self.appliance.cli("exec", *options, self.sid, "--", "/usr/bin/python3", "-c",
-                                            "import os; print('ESCAPED', os.listdir(0))", cwd=self.tools, stdin=root)
-                self.assertNotIn(b"ESCAPED", result.stdout, options)
+                                            "import os; print('got', len(os.listdir(0)))", cwd=self.tools, stdin=root)
+                self.assertNotIn(b"got ", result.stdout.replace(b"'got', len", b""), options)
+                self.assertEqual(result.returncode, 2, self.text(result))
         finally:
             os.close(root)
 
