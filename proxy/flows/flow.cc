@@ -1,5 +1,6 @@
 #include "proxy/flows/flow.h"
 
+#include "proxy/flows/connection_judge.h"
 #include "proxy/flows/flow_events.h"
 #include "proxy/flows/http_flow.h"
 #include "proxy/flows/raw_flow.h"
@@ -48,8 +49,21 @@ constexpr std::array<Entry, 4> kHandlers = {{
     {FirstBytes::kSilent, handle_silent},
 }};
 
+// A client that left before it was known what it speaks: the trail says all the same what would
+// have become of it.
+void record_unfinished(const Connection& connection) {
+  if (connection.explicit_proxy || connection.in_tunnel || connection.requests > 0) return;
+  const FlowContext& context = *connection.context;
+  const ConnectionJudgement judged =
+      judge_connection(*context.policy, *context.leases,
+                       {.destination = connection.destination, .claimed = {}, .claimed_by = {}});
+  if (judged.verdict.permitted() || judged.verdict.needs_approval()) return;
+  context.policy->record(connect_event(connection, judged.name, "tcp"), judged.verdict);
+}
+
 asio::awaitable<bool> dispatch(Connection& connection) {
   const FirstBytes first = co_await sniff_client(connection);
+  if (first == FirstBytes::kClosed) record_unfinished(connection);
   for (const Entry& entry : kHandlers) {
     if (entry.first == first) co_return co_await entry.handle(connection);
   }
