@@ -206,7 +206,7 @@ Result<> Daemon::State::open_sandbox() {
   if (base) {
     cgroup_base = *base;
     // A daemon that was killed took its inits along; what it left are empty groups, or processes
-    // that hang.
+    // that hang. The trail has to tell the end of these sessions.
     for (const std::string& name : sandbox::Cgroup::end_leftovers(cgroup_base)) {
       log_warning("session", "{}: ended what an earlier daemon left", name);
       audit::Event event("session_destroyed");
@@ -245,7 +245,7 @@ Result<> Daemon::State::open_network() {
   CommandRunner::Options options;
   options.default_timeout = std::chrono::nanoseconds(0);
   for (const auto& variable : values().sandbox.env_inject) options.inject.push_back(variable);
-  options.recordings = values().server.state_dir + "/recordings";
+  options.recordings = values().sessions.base_dir;
   commands = std::make_unique<CommandRunner>(*recorder, std::move(options));
   return {};
 }

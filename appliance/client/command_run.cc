@@ -83,6 +83,7 @@ class Attachment {
     plan.on_control = [this] { return handle_line(); };
     plan.control_ready = [this] { return connection_.buffered(); };
     plan.on_signal = [this](int signal) { pass_on(signal); };
+    plan.on_resize = [this](winsize size) { pass_on(size); };
     Result<> relayed = over_ ? Result<>() : relay_terminal(plan);
     raw.reset();
     if (!relayed) return report(relayed.error());
@@ -126,6 +127,13 @@ class Attachment {
     JsonWriter json;
     json.begin_object().field("type", "signal").field("number", signal).end_object();
     // When the connection is gone, the relay is about to find out.
+    [[maybe_unused]] auto ignored = connection_.write_line(json.take());
+  }
+
+  void pass_on(winsize size) {
+    JsonWriter json;
+    json.begin_object().field("type", "resize");
+    json.field("rows", size.ws_row).field("columns", size.ws_col).end_object();
     [[maybe_unused]] auto ignored = connection_.write_line(json.take());
   }
 

@@ -40,7 +40,7 @@ void handle_signal(const RelayPlan& plan) {
   if (::read(plan.signals, &info, sizeof info) != sizeof info) return;
   if (info.ssi_signo == SIGWINCH) {
     winsize size = terminal_size(plan.input >= 0 ? plan.input : plan.output);
-    if (plan.master >= 0) ::ioctl(plan.master, TIOCSWINSZ, &size);
+    if (plan.master >= 0 && ::ioctl(plan.master, TIOCSWINSZ, &size) != 0) plan.on_resize(size);
     return;
   }
   plan.on_signal(static_cast<int>(info.ssi_signo));

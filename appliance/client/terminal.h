@@ -45,6 +45,8 @@ struct RelayPlan {
   std::function<bool()> on_control;     // Handles it; false ends the relay (the command is over).
   std::function<bool()> control_ready;  // True when something is buffered already.
   std::function<void(int)> on_signal;   // A signal other than SIGWINCH to pass on.
+  std::function<void(winsize)>
+      on_resize;  // A new size that `master` does not take: it is recorded.
 };
 
 // Relays until on_control() says that the command is over, then drains the terminal's last output.

@@ -126,7 +126,7 @@ void add_server_keys(Schema& schema, ServerConfig& config) {
 void add_session_keys(Schema& schema, ServerConfig& config) {
   SessionsSection& sessions = config.sessions;
   schema.add_state_path("sessions.base_dir", sessions.base_dir, "sessions",
-                        "Records and files of sessions.");
+                        "Recordings of what commands print, where a policy asks for them.");
   schema.add("sessions.max_sessions", integer_field(sessions.max_sessions, 1, 100'000),
              "How many sessions may exist at once.");
   schema.add("sessions.default_timeout",

@@ -45,12 +45,11 @@ bool CapturedOutput::read_available(std::string& piece) {
   return got > 0;
 }
 
-boost::asio::awaitable<void> CapturedOutput::collect(
-    std::function<boost::asio::awaitable<void>(std::string_view)> on_data) {
+boost::asio::awaitable<void> CapturedOutput::collect(OnData on_data) {
   std::string piece;
   while (read_available(piece)) {
     if (!piece.empty()) {
-      if (on_data) co_await on_data(piece);
+      if (on_data) on_data(piece);
       continue;
     }
     auto [error] = co_await read_end_.async_wait(boost::asio::posix::stream_descriptor::wait_read,

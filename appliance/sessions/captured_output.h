@@ -27,9 +27,9 @@ class CapturedOutput {
   int write_end() const { return write_end_.get(); }
   void release_write_end() { write_end_.reset(); }
 
+  using OnData = std::function<void(std::string_view)>;
   // Reads until every writer has closed or stop() is called; gives each piece to `on_data` as well.
-  boost::asio::awaitable<void> collect(
-      std::function<boost::asio::awaitable<void>(std::string_view)> on_data = {});
+  boost::asio::awaitable<void> collect(OnData on_data = {});
   // The command is over: what is in the pipe now still counts, what a background child writes later
   // does not.
   void stop();

@@ -28,7 +28,7 @@ class CommandRunner {
   struct Options {
     std::chrono::nanoseconds default_timeout{0};  // 0: none.
     EnvironmentVariables inject;                  // sandbox.env_inject of the configuration.
-    std::string recordings;                       // Directory for what the policy wants recorded.
+    std::string recordings;  // Directory, one folder per session, for what policies want recorded.
   };
 
   CommandRunner(audit::Recorder& recorder, Options options)
@@ -52,6 +52,7 @@ class CommandRunner {
   boost::asio::awaitable<bool> admit(Run& run);
   bool run_builtin(Run& run);
   bool prepare_environment(Run& run, const policy::CommandFacts& facts);
+  bool open_recording(Run& run);
   bool start(Run& run, std::span<const int> fds);
   boost::asio::awaitable<void> wait_for_end(Run& run);
   void finish(Run& run);

@@ -21,6 +21,7 @@ class OneTimeEvent {
     timer_.cancel();
   }
   bool fired() const { return fired_; }
+  boost::asio::any_io_executor executor() { return timer_.get_executor(); }
 
   // Returns at once when it has happened already.
   boost::asio::awaitable<void> wait() {
