@@ -164,8 +164,8 @@ std::vector<std::string> Cgroup::end_leftovers(const std::string& base) {
   while (const dirent* entry = ::readdir(directory.get())) {
     if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
     const std::string path = base + "/" + entry->d_name;
+    ended.emplace_back(entry->d_name);
     if (populated(path)) {
-      ended.emplace_back(entry->d_name);
       kill_all(path);
       wait_until_empty(path);
     }

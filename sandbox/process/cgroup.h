@@ -39,7 +39,7 @@ class Cgroup {
   static Result<Cgroup> create(const std::string& base, const std::string& name);
 
   // Ends what a daemon that died left in <base>: kills every process in each group and removes the
-  // groups. Returns the names of those that had processes.
+  // groups. Returns their names.
   static std::vector<std::string> end_leftovers(const std::string& base);
 
   Cgroup(Cgroup&&) noexcept = default;
