@@ -50,6 +50,8 @@ class Server:
                 if self.context:
                     connection = stack.enter_context(self.context.wrap_socket(connection, server_side=True))
                 self.handler(connection)
+                if self.context:
+                    connection.unwrap()
             except (ConnectionError, ssl.SSLError):
                 pass
             except Exception as error:  # Told by the test, which looks at `errors`.
