@@ -41,7 +41,7 @@ struct Features {
   bool io_limits = false;         // Swap, disk and network bandwidth.
   bool redirect_failure = false;  // on_failure other than fail_closed.
   bool output_recording = true;   // audit.include_stdout and include_stderr.
-  bool retention = true;          // audit.retention_days.
+  bool retention = false;         // audit.retention_days.
 };
 
 enum class EnforcedBy {

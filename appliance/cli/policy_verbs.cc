@@ -222,9 +222,7 @@ int explain(const Arguments& arguments, const PolicyVerbDefaults& defaults) {
   }
   fmt::print("{}", to_text(report));
   if (!defaults.host_was_probed) {
-    fmt::print(
-        "(for a host on which every mechanism works; `agentsh detect` tells what this one "
-        "has)\n");
+    fmt::print("(for a host on which every mechanism works)\n");
   }
   return kWell;
 }

@@ -52,7 +52,9 @@ int create(Arguments arguments) {
   if (!body) return report(body.error());
   auto document = JsonDocument::parse(*body);
   if (!document) return report(document.error());
+  // The document has them too.
   for (const JsonNode& warning : document->root().member("warnings").elements()) {
+    if (json_output) break;
     fmt::print(stderr, "agentsh: warning: {}\n", JsonValue(&warning).as_text());
   }
   fmt::print("{}\n",

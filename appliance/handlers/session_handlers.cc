@@ -1,4 +1,5 @@
 #include "appliance/handlers/handlers.h"
+#include "appliance/sessions/request_keys.h"
 #include "base/encoding.h"
 #include "base/json_writer.h"
 
@@ -60,15 +61,31 @@ awaitable<Response> update_session(std::shared_ptr<Session> session, Exchange& e
   auto body = exchange.json_body();
   if (!body) co_return Response::error(body.error());
   const JsonValue root = body->root();
+  constexpr RequestKey kKeys[] = {
+      {"cwd"}, {"env", RequestKey::Type::kObject}, {"unset", RequestKey::Type::kArray}};
+  if (auto checked = check_request_keys(root, kKeys); !checked)
+    co_return Response::error(checked.error());
+  for (const auto& [name, value] : root.member("env").members()) {
+    const bool good = JsonValue(&value).is_string() && !name.empty() &&
+                      name.find('=') == std::string::npos && name.find('\0') == std::string::npos &&
+                      JsonValue(&value).as_text().find('\0') == std::string_view::npos;
+    if (!good) co_return Response::error(400, "env: must hold names of variables and strings");
+  }
   if (const std::string_view cwd = root.text("cwd"); !cwd.empty()) {
     if (auto set = session->set_cwd(std::string(cwd)); !set) co_return Response::error(set.error());
   }
+  // Names only: values may be secrets.
+  std::vector<std::string> names;
   for (const auto& [name, value] : root.member("env").members()) {
     session->set_variable(name, std::string(JsonValue(&value).as_text()));
+    names.push_back(name);
   }
-  for (const std::string& name : root.texts("unset")) session->unset_variable(name);
+  const std::vector<std::string> unset = root.texts("unset");
+  for (const std::string& name : unset) session->unset_variable(name);
   audit::Event event("session_updated");
   event.source = "api";
+  event.field("caller", exchange.request.caller.name).field("cwd", session->cwd());
+  event.field("env", std::move(names)).field("unset", unset);
   session->gate().record(std::move(event));
   co_return Response::json(json_of(*session));
 }

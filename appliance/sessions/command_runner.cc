@@ -109,6 +109,7 @@ struct CommandRunner::Run {
     event.command_id = outcome.command_id;
     event.source = "api";
     event.pid = command->pid;
+    event.program = request.command.substr(request.command.rfind('/') + 1);
     event.field("command", request.command).field("args", request.args);
     return event;
   }

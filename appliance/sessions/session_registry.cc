@@ -1,6 +1,7 @@
 #include "appliance/sessions/session_registry.h"
 
 #include "appliance/network/kernel_rules.h"
+#include "appliance/sessions/enforcement_warnings.h"
 #include "appliance/sessions/one_time_event.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -206,6 +207,8 @@ Result<Session::Parts> SessionRegistry::launch(
           } else {
             parts.warnings.emplace_back("resource_limits: not enforced: no cgroup here");
           }
+          if (services_.config.security.strict && !parts.warnings.empty())
+            return std::unexpected(refused_by_strict(parts.warnings));
         }
         auto ingress = Ingress::open(services_.redirect, std::move(sockets), init,
                                      {parts.cgroup ? parts.cgroup->directory_fd() : -1,
@@ -243,17 +246,18 @@ Result<SessionView> SessionRegistry::view_of(const SessionDescription& descripti
   view.writable = plan.writable;
   view.read_only = plan.read_only;
   for (const auto& masked : plan.masked) view.masked.push_back(masked.path);
-  for (std::size_t i = 0; i < plan.rules.size(); ++i) {
-    if (plan.rules[i].extent == policy::MountPlan::Extent::kWhole) continue;
-    const policy::FileRule& rule = compiled.policy().file_rules[i];
-    warnings.push_back(fmt::format("{}:{}: file rule {}: {}", compiled.policy().file,
-                                   rule.where.line, rule.name, plan.rules[i].note));
-  }
-  if (services_.config.security.strict && !warnings.empty()) {
-    std::string text = "security.strict: the policy says more than this version enforces:";
-    for (const std::string& warning : warnings) text += "\n  " + warning;
-    return fail(std::move(text), std::errc::not_supported);
-  }
+  warnings =
+      enforcement_warnings(compiled, description.workspace,
+                           {.bpf = services_.redirect.mechanism() == Mechanism::kEbpf,
+                            .nftables = services_.redirect.mechanism() == Mechanism::kNftables,
+                            .mounts = true,
+                            .landlock = true,
+                            // Limits that are refused are told when they are applied.
+                            .cgroup_memory = true,
+                            .cgroup_pids = true,
+                            .cgroup_cpu = true});
+  if (services_.config.security.strict && !warnings.empty())
+    return std::unexpected(refused_by_strict(warnings));
   return view;
 }
 
