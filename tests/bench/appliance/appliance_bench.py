@@ -142,8 +142,8 @@ class Bench:
         if bad:
             raise SystemExit(f"{url}: {bad[0]}")
         rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
-        p50 = re.search(r"50%\s+(\S+)", text)
-        p99 = re.search(r"99%\s+(\S+)", text)
+        p50 = re.search(r" 50%\s+(\S+)", text)
+        p99 = re.search(r" 99%\s+(\S+)", text)
         total = int(re.search(r"(\d+) requests in", text)[1])
         return rate, p50[1] if p50 else "-", p99[1] if p99 else "-", (after - before) * 1e6 / total
 
@@ -182,7 +182,10 @@ class Bench:
         client = subprocess.Popen(self.inside(session) + [PYTHON, "clients.py", "idle", HOST, str(port), kind, str(count)],
                         env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.world.processes.started.append(client)
-        held = json.loads(client.stdout.readline())
+        told = client.stdout.readline()
+        if not told:
+            raise SystemExit(f"the idle clients ended with status {client.wait(10)}\n{self.appliance.log_text()[-2000:]}")
+        held = json.loads(told)
         lowest = self.settled_kb()
         client.stdin.close()
         client.wait(60)

@@ -58,8 +58,8 @@ Load run_wrk(const Options& options, const std::string& url, const std::string& 
   ::pclose(pipe);
   Load load;
   load.per_second = std::atof(word_after(text, "Requests/sec:").c_str());
-  load.p50 = word_after(text, "50%");
-  load.p99 = word_after(text, "99%");
+  load.p50 = word_after(text, " 50%");
+  load.p99 = word_after(text, " 99%");
   const std::size_t bad = std::min(text.find("Socket errors"), text.find("Non-2xx"));
   if (bad != std::string::npos) load.errors = text.substr(bad, text.find('\n', bad) - bad);
   return load;
