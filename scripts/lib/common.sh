@@ -68,5 +68,5 @@ build() {
     { mkdir -p build; cat "build-$preset.log" >&2; rm -f "build-$preset.log"; die "configuring failed"; }
   rm -f "build-$preset.log"
   NINJA_STATUS='[%f/%t] ' cmake --build --preset "$preset" ${1:+--target "$@"} |
-    if [ -t 1 ]; then cat; else awk '/error|warning|FAILED/ || NR % 50 == 0'; fi
+    if [ -t 1 ]; then cat; else awk '/error|warning|FAILED/ || NR % 50 == 0 { print; fflush() }'; fi
 }
