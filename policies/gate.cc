@@ -70,13 +70,13 @@ Gate::~Gate() {
 }
 
 Verdict Gate::judge(const ConnectFacts& facts) const {
-  return policy()->decide(facts);
+  return state_->audited(policy()->decide(facts));
 }
 Verdict Gate::judge(const DnsFacts& facts) const {
-  return policy()->decide(facts);
+  return state_->audited(policy()->decide(facts));
 }
 Verdict Gate::judge(const CommandFacts& facts) const {
-  return policy()->decide(facts);
+  return state_->audited(policy()->decide(facts));
 }
 
 std::string Gate::settle(Verdict verdict, ApprovalRequest request, audit::Event event,
@@ -110,6 +110,11 @@ std::string Gate::settle(Verdict verdict, ApprovalRequest request, audit::Event 
         done(std::move(settled));
       });
   return answered->load() ? std::string() : id;
+}
+
+std::shared_ptr<const void> Gate::version() const {
+  if (!state_->recorder.healthy()) return nullptr;
+  return policy();
 }
 
 void Gate::record(audit::Event event) {

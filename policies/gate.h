@@ -49,8 +49,13 @@ class Gate {
     state_->policy.store(std::move(policy));
   }
 
+  // What a decision that is kept for later use was made under: it stands while this is the same.
+  // Null, and so never the same, while the log cannot be written and that is not to be tolerated.
+  std::shared_ptr<const void> version() const;
+
   // Pure look-ups that record nothing: for questions that are only a step (each leased name of an
-  // address) and for `policy-test`.
+  // address) and for `policy-test`. They deny while the log cannot be written and that is not to be
+  // tolerated, so that no caller has to think of it.
   Verdict judge(const ConnectFacts& facts) const;
   Verdict judge(const DnsFacts& facts) const;
   Verdict judge(const CommandFacts& facts) const;

@@ -64,16 +64,22 @@ class EventStreamPrinter {
     pending_ += part;
     for (std::size_t end; (end = pending_.find('\n')) != std::string::npos;
          pending_.erase(0, end + 1)) {
-      const std::string_view line = std::string_view(pending_).substr(0, end);
-      if (line.starts_with("data: {")) {
-        fmt::print("{}\n", line.substr(6));
-        std::fflush(stdout);
-      }
+      print(std::string_view(pending_).substr(0, end));
     }
     return true;
   }
 
  private:
+  // Audit events have no name; what the server says of the stream itself has one.
+  void print(std::string_view line) {
+    if (line.empty()) name_.clear();
+    if (line.starts_with("event: ")) name_ = line.substr(7);
+    if (!line.starts_with("data: ") || name_ == "ready") return;
+    fmt::print(name_.empty() ? stdout : stderr, "{}\n", line.substr(6));
+    std::fflush(stdout);
+  }
+
+  std::string name_;
   std::string pending_;
 };
 

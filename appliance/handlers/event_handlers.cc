@@ -58,7 +58,11 @@ Result<audit::EventQuery> parse_query(const api::Request& request, std::string s
   query.path_like = request.parameter("path_like");
   query.domain_like = request.parameter("domain_like");
   query.text_like = request.parameter("text_like");
-  query.ascending = request.parameter("order", "asc") == "asc";
+  const std::string_view order = request.parameter("order", "asc");
+  if (order != "asc" && order != "desc") {
+    return fail(fmt::format("order: \"{}\" is neither asc nor desc", order));
+  }
+  query.ascending = order == "asc";
   for (const auto& [name, target] :
        {std::pair("since", &query.since), std::pair("until", &query.until)}) {
     const std::string_view text = request.parameter(name);
@@ -73,7 +77,7 @@ Result<audit::EventQuery> parse_query(const api::Request& request, std::string s
     if (text.empty()) continue;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *target);
     if (error != std::errc{} || end != text.data() + text.size()) {
-      return fail(fmt::format("{}: \"{}\" is no number", name, text));
+      return fail(fmt::format("{}: \"{}\" is no number that is possible here", name, text));
     }
   }
   query.limit = std::min(query.limit, kMaxRows);

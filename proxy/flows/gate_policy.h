@@ -12,7 +12,7 @@ class GatePolicy final : public FlowPolicy {
   explicit GatePolicy(std::shared_ptr<policy::Gate> gate) : gate_(std::move(gate)) {}
 
   const std::string& session_id() const override { return gate_->session_id(); }
-  std::shared_ptr<const void> version() const override { return gate_->policy(); }
+  std::shared_ptr<const void> version() const override { return gate_->version(); }
   policy::Verdict judge(const policy::ConnectFacts& facts) const override {
     return gate_->judge(facts);
   }

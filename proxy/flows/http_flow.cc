@@ -146,7 +146,8 @@ bool HttpFlow::is_own_destination(const std::string& host, std::uint16_t port) c
 }
 
 bool HttpFlow::route_is_current(bool by_url) const {
-  if (!route_ || route_policy_ != c_.context->policy->version()) return false;
+  if (!route_ || route_policy_ == nullptr) return false;
+  if (route_policy_ != c_.context->policy->version()) return false;
   if (by_url) {
     return route_url_.size() == facts_.authority.size() + 1 &&
            route_url_.front() == (head().https_target() ? 's' : 'p') &&

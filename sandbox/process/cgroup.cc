@@ -142,7 +142,13 @@ Result<std::string> Cgroup::base_directory(const std::string& instance) {
 
 Result<Cgroup> Cgroup::create(const std::string& base, const std::string& name) {
   const std::string path = base + "/" + name;
-  if (::mkdir(path.c_str(), 0755) != 0) return std::unexpected(errno_error("mkdir", path));
+  int made = ::mkdir(path.c_str(), 0755);
+  if (made != 0 && errno == ENOENT) {
+    // Somebody has tidied up the empty base.
+    if (auto again = make_directories(base, 0755); !again) return std::unexpected(again.error());
+    made = ::mkdir(path.c_str(), 0755);
+  }
+  if (made != 0) return std::unexpected(errno_error("mkdir", path));
   UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory) {
     Error error = errno_error("open", path);
