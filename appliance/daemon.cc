@@ -167,6 +167,13 @@ Result<> Daemon::State::open_storage() {
     return made;
   }
   if (auto made = make_directories(paths.server.state_dir, 0700); !made) return made;
+  // What does not exist cannot be kept from a session, which could make it where we look later.
+  if (rootless) {
+    for (const std::string& directory : {default_paths().config_directory, paths.policies.dir}) {
+      if (auto made = make_directories(directory, 0755); !made)
+        log_info("server", "{}", made.error().what);
+    }
+  }
   auto opened = audit::Recorder::open(recorder_options(paths));
   if (!opened) return std::unexpected(with_context(opened.error(), "audit log"));
   recorder = std::move(*opened);
@@ -298,8 +305,11 @@ std::vector<std::string> Daemon::State::own_paths() const {
   std::vector<std::string> paths = {values().server.state_dir, values().server.unix_socket.path,
                                     values().audit.dir,        values().audit.key_file,
                                     defaults.config_directory, defaults.runtime_directory};
-  if (!values().auth.keys_file.empty()) paths.push_back(values().auth.keys_file);
-  if (!config.file.empty()) paths.push_back(config.file);
+  for (std::string& directory : policy_directories(values())) paths.push_back(std::move(directory));
+  for (const std::string& optional :
+       {values().auth.keys_file, values().policies.trust_store, config.file}) {
+    if (!optional.empty()) paths.push_back(optional);
+  }
   return paths;
 }
 

@@ -73,6 +73,67 @@ Result<> check_workspace(const SessionView& view) {
   return {};
 }
 
+// A tree that the session may change: from where in the host's view to where in its own.
+struct WritableTree {
+  std::string source;
+  std::string target;
+};
+
+// Keeps what is ours in its place within a tree that the session may change. Masking it is not
+// enough: whoever renames a directory above it can put another tree where we and our clients look.
+// A mount point cannot be renamed or removed, so each of these directories becomes one.
+Result<> pin(const std::string& own, const WritableTree& tree, sandbox::SessionSpec& spec) {
+  if (own == tree.source || !beneath(own, tree.source)) return {};
+  for (std::size_t slash = own.find('/', tree.source.size() + 1); slash != std::string::npos;
+       slash = own.find('/', slash + 1)) {
+    const std::string directory = own.substr(0, slash);
+    struct stat status;
+    if (::lstat(directory.c_str(), &status) != 0) break;
+    if (S_ISLNK(status.st_mode)) {
+      return fail(fmt::format(
+          "workspace {}: {} of the appliance lies in it behind the symbolic link {}, which a "
+          "command could replace; choose a workspace beside it, or configure the path itself",
+          tree.source, own, directory));
+    }
+    const std::string target = tree.target + directory.substr(tree.source.size());
+    const bool pinned = std::ranges::any_of(
+        spec.binds, [&](const sandbox::BindMount& bind) { return bind.target == target; });
+    if (!pinned) spec.binds.push_back({directory, target, true, false, true});
+  }
+  return {};
+}
+
+Result<> pin_all(const SessionView& view, const WritableTree& tree, sandbox::SessionSpec& spec) {
+  for (const std::string& own : view.own_paths) {
+    if (auto done = pin(own, tree, spec); !done) return done;
+  }
+  return {};
+}
+
+// The workspace at its second place, with what the first one has in it.
+Result<> add_virtual_workspace(const SessionView& view, sandbox::SessionSpec& spec) {
+  const std::string target(kVirtualWorkspace);
+  spec.binds.push_back({view.workspace, target, view.workspace_writable, false, false});
+  if (view.workspace_writable) {
+    spec.writable.push_back(target);
+    if (auto done = pin_all(view, {view.workspace, target}, spec); !done) return done;
+  }
+  const auto second_place = [&](const std::string& path) {
+    return target + path.substr(view.workspace.size());
+  };
+  for (const std::string& path : view.read_only) {
+    if (beneath(path, view.workspace))
+      spec.binds.push_back({path, second_place(path), false, false, true});
+  }
+  for (const auto* paths : {&view.masked, &view.own_paths}) {
+    for (const std::string& path : *paths) {
+      if (path != view.workspace && beneath(path, view.workspace))
+        spec.masked.push_back(second_place(path));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<sandbox::SessionSpec> build_session_spec(const SessionView& view) {
@@ -92,17 +153,18 @@ Result<sandbox::SessionSpec> build_session_spec(const SessionView& view) {
     spec.binds.push_back({tree, tree, true, true, true});
     spec.writable.push_back(tree);
   }
+  for (const std::string& tree : std::vector<std::string>(spec.writable)) {
+    if (auto done = pin_all(view, {tree, tree}, spec); !done) return std::unexpected(done.error());
+  }
   for (const std::string& path : view.read_only)
     spec.binds.push_back({path, path, false, false, true});
   if (view.virtual_workspace) {
-    const std::string target(kVirtualWorkspace);
-    spec.binds.push_back({view.workspace, target, view.workspace_writable, false, false});
-    if (view.workspace_writable) spec.writable.push_back(target);
+    if (auto done = add_virtual_workspace(view, spec); !done) return std::unexpected(done.error());
   }
   for (const TrustMount& mount : view.trust) {
     spec.binds.push_back({mount.source, mount.target, false, false, false});
   }
-  spec.masked = view.masked;
+  spec.masked.insert(spec.masked.end(), view.masked.begin(), view.masked.end());
   spec.masked.insert(spec.masked.end(), view.own_paths.begin(), view.own_paths.end());
   for (std::string& socket : visible_host_sockets(spec)) spec.masked.push_back(std::move(socket));
   spec.files.push_back({"/etc/resolv.conf", resolv_conf()});
