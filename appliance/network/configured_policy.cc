@@ -1,13 +1,33 @@
 #include "appliance/network/configured_policy.h"
 
 #include "base/domain.h"
+#include "base/unique_fd.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace agentsh {
 namespace {
 
 constexpr std::string_view kHostPortRule = "host-port";
+constexpr std::string_view kControlApiRule = "control-api";
+
+int errno_of_bind(int socket, const sockaddr_storage& address, socklen_t length) {
+  return ::bind(socket, reinterpret_cast<const sockaddr*>(&address), length) == 0 ? 0 : errno;
+}
+
+// Is it an address of this host? Only own addresses can be bound to.
+bool is_own_address(const IpAddress& address) {
+  sockaddr_storage storage;
+  const socklen_t length = Endpoint{address, 0}.to_sockaddr(storage);
+  UniqueFd socket(
+      ::socket(address.is_v4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP));
+  // What cannot be found out counts as ours: this only asks about the port of the control API.
+  return !socket || errno_of_bind(socket.get(), storage, length) != EADDRNOTAVAIL;
+}
 
 // `pattern` is a host or "*.suffix", as sandbox.network.tls_passthrough has them.
 bool host_matches(std::string_view pattern, std::string_view host) {
@@ -25,7 +45,20 @@ bool ConfiguredPolicy::passes_tls(std::string_view host) const {
   });
 }
 
+bool ConfiguredPolicy::is_control_api(const policy::ConnectFacts& facts) const {
+  if (!control_api_ || facts.transport != policy::Transport::kTcp ||
+      facts.port != control_api_->port)
+    return false;
+  if (classify(control_api_->address) != AddressClass::kUnspecified)
+    return facts.address == control_api_->address;
+  return is_own_address(facts.address);
+}
+
 policy::Verdict ConfiguredPolicy::judge(const policy::ConnectFacts& facts) const {
+  if (is_control_api(facts)) {
+    return policy::Verdict::deny(kControlApiRule,
+                                 "The control API of agentsh is not reachable from a session.");
+  }
   policy::Verdict verdict = rules_.judge(facts);
   const bool named = facts.transport == policy::Transport::kTcp &&
                      classify(facts.address) == AddressClass::kLoopback &&

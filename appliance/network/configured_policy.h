@@ -2,6 +2,7 @@
 //
 //   --host-port                 being named allows a port of the host's loopback, unless a rule
 //                               denies it
+//   server.http.addr            the control API is never a destination, whatever a rule allows
 //   sandbox.network.tls_inspection.enabled: false, tls_passthrough
 //                               TLS of these hosts is passed on as it is
 //
@@ -12,6 +13,7 @@
 #include "proxy/flows/gate_policy.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,10 +22,13 @@ namespace agentsh {
 
 class ConfiguredPolicy final : public flows::FlowPolicy {
  public:
-  // `network` outlives the policy.
+  // `config` outlives the policy.
   ConfiguredPolicy(std::shared_ptr<policy::Gate> gate, std::vector<std::uint16_t> host_ports,
-                   const config::NetworkSection& network)
-      : rules_(std::move(gate)), host_ports_(std::move(host_ports)), network_(network) {}
+                   const config::ServerConfig& config)
+      : rules_(std::move(gate)),
+        host_ports_(std::move(host_ports)),
+        network_(config.sandbox.network),
+        control_api_(config.server.http.address) {}
 
   const std::string& session_id() const override { return rules_.session_id(); }
   std::shared_ptr<const void> version() const override { return rules_.version(); }
@@ -40,10 +45,12 @@ class ConfiguredPolicy final : public flows::FlowPolicy {
 
  private:
   bool passes_tls(std::string_view host) const;
+  bool is_control_api(const policy::ConnectFacts& facts) const;
 
   flows::GatePolicy rules_;
   const std::vector<std::uint16_t> host_ports_;
   const config::NetworkSection& network_;
+  const std::optional<Endpoint> control_api_;
 };
 
 }  // namespace agentsh

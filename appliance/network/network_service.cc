@@ -324,7 +324,7 @@ Result<> NetworkService::open(NetworkSession session) {
   const std::string id = session.gate->session_id();
   entry->session = std::move(session);
   entry->policy = std::make_shared<ConfiguredPolicy>(entry->session.gate, entry->session.host_ports,
-                                                     state_->config.sandbox.network);
+                                                     state_->config);
   entry->dns_lane = state_->next_lane++ % state_->lanes.size();
   auto names = state_->dns_session(entry->session);
   if (auto served = state_->serve_dns(*entry, names); !served) return served;
