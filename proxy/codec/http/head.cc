@@ -36,8 +36,9 @@ std::string_view Head::value_of(std::string_view name) const {
 }
 
 std::string_view RequestHead::host_text() const {
+  if (is_connect()) return target_;
   const Field* host = find(KnownField::kHost);
-  return host != nullptr ? value(*host) : target_;  // Only CONNECT comes without.
+  return host != nullptr ? value(*host) : std::string_view{};
 }
 
 void Head::clear(std::string_view text) {

@@ -92,8 +92,9 @@ class RequestHead : public Head {
   TargetForm form() const { return form_; }
   // What goes to an origin server: the path with its query, or "*". Empty for CONNECT.
   std::string_view path() const { return path_; }
-  // Whom the request is for: Host, which agrees with the target where that names a host too. The
-  // port is absent when the client did not write one.
+  // Whom the request is for: the target where it names a host (Host agrees with it, but for
+  // CONNECT, which goes without or names the proxy there), else Host. The port is absent when the
+  // client did not write one.
   const Authority& authority() const { return authority_; }
   // The same as written, with port and brackets.
   std::string_view host_text() const;

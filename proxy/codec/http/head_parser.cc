@@ -153,15 +153,15 @@ Refusal HeadBuilder::read_host(RequestHead& head) {
   }
   const std::optional<Authority> authority = parse_authority(head.value(*host));
   if (!authority) return Refusal::kBadHost;
-  if (head.form_ == TargetForm::kAbsolute || head.form_ == TargetForm::kAuthority) {
+  // Node and others name the proxy in the Host of a CONNECT. It goes no further than here, and what
+  // the tunnel carries is judged by itself.
+  if (head.is_connect()) return Refusal::kNone;
+  if (head.form_ == TargetForm::kAbsolute) {
     const std::uint16_t standard = head.https_target_ ? 443 : 80;
     const Authority& target = head.authority_;
-    if (!same_host(target.host, authority->host)) return Refusal::kHostDiffersFromTarget;
-    // CONNECT names its port in the target; a Host without one says nothing about it.
-    const bool port_differs = head.is_connect()
-                                  ? authority->port_or(target.port) != target.port
-                                  : authority->port_or(standard) != target.port_or(standard);
-    return port_differs ? Refusal::kHostDiffersFromTarget : Refusal::kNone;
+    const bool differs = !same_host(target.host, authority->host) ||
+                         authority->port_or(standard) != target.port_or(standard);
+    return differs ? Refusal::kHostDiffersFromTarget : Refusal::kNone;
   }
   head.authority_ = *authority;
   return Refusal::kNone;
