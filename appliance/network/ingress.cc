@@ -160,11 +160,10 @@ policy::Actor Ingress::actor_of(policy::Transport transport, const Endpoint& cli
     return record ? actor_from(record->pid, std::move(record->comm)) : policy::Actor{};
   }
   std::lock_guard lock(owners_mutex_);
-  const auto kind =
-      transport == policy::Transport::kTcp ? bpf::Transport::kTcp : bpf::Transport::kUdp;
-  // Behind nftables the resolver that was asked is lost; the local end alone finds an unconnected
-  // socket.
-  auto owner = owners_->find(kind, client, Endpoint{});
+  // Behind nftables the resolver that was asked is lost. UDP sockets are few and found by their own
+  // end; over TCP the asker stays unknown.
+  if (transport == policy::Transport::kTcp) return {};
+  auto owner = owners_->find_udp(client);
   return owner ? actor_from(owner->pid, std::move(owner->comm)) : policy::Actor{};
 }
 

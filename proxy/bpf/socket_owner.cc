@@ -52,10 +52,7 @@ inet_diag_req_v2 turned(inet_diag_req_v2 request) {
   return request;
 }
 
-struct Found {
-  std::uint64_t inode = 0;
-  uid_t uid = 0;
-};
+using Found = DiagnosedSocket;
 
 std::optional<Found> ask(int socket, const inet_diag_req_v2& request) {
   netns::NetlinkWriter writer;
@@ -73,6 +70,46 @@ std::optional<Found> ask(int socket, const inet_diag_req_v2& request) {
     if (body.idiag_inode != 0) found = Found{body.idiag_inode, body.idiag_uid};
     return false;
   });
+  return found;
+}
+
+bool is_bound_to(const inet_diag_msg& socket, const IpAddress& address) {
+  std::uint8_t any[16] = {};
+  std::uint8_t wanted[16] = {};
+  const std::size_t size = socket.idiag_family == AF_INET ? 4 : 16;
+  if (address.is_v4() && socket.idiag_family == AF_INET) {
+    std::memcpy(wanted, address.bytes().data() + 12, 4);
+  } else {
+    std::memcpy(wanted, address.bytes().data(), 16);
+  }
+  return std::memcmp(socket.id.idiag_src, any, size) == 0 ||
+         std::memcmp(socket.id.idiag_src, wanted, size) == 0;
+}
+
+// The socket among all of the request's family and protocol that is bound to `local`, wherever it
+// is connected to.
+std::optional<Found> search(int socket, const inet_diag_req_v2& request, const Endpoint& local) {
+  netns::NetlinkWriter writer;
+  writer.begin(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP);
+  writer.header(request);
+  if (!netns::netlink_send(socket, writer.finish())) return {};
+  std::optional<Found> found;
+  // To the end of the list in any case, or the rest would be taken for the answer of the next
+  // question.
+  for (bool more = true; more;) {
+    auto answer = netns::netlink_receive(socket);
+    if (!answer) return found;
+    netns::walk_messages(*answer, [&](const netns::NetlinkMessage& message) {
+      inet_diag_msg body;
+      more = message.header.nlmsg_type == SOCK_DIAG_BY_FAMILY && message.body.size() >= sizeof body;
+      if (!more) return false;
+      std::memcpy(&body, message.body.data(), sizeof body);
+      const bool same = body.idiag_inode != 0 && ntohs(body.id.idiag_sport) == local.port &&
+                        is_bound_to(body, local.address);
+      if (same) found = Found{body.idiag_inode, body.idiag_uid};
+      return true;
+    });
+  }
   return found;
 }
 
@@ -118,11 +155,30 @@ std::optional<SocketOwner> SocketOwnerFinder::find(Transport transport, const En
   // An IPv6 socket that talks to a mapped address is found under IPv4 as well.
   const auto request = make_request(transport, v4 ? AF_INET : AF_INET6, local, remote);
   found = ask(diagnosis_.get(), transport == Transport::kUdp ? turned(request) : request);
-  if (!found) return {};
+  return owner_of(found);
+}
+
+std::optional<SocketOwner> SocketOwnerFinder::find_udp(const Endpoint& local) {
+  std::optional<Found> found;
+  // An IPv6 socket may send from a mapped address.
+  for (const std::uint8_t family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}}) {
+    if (found || (family == AF_INET && !local.address.is_v4())) continue;
+    inet_diag_req_v2 request{};
+    request.sdiag_family = family;
+    request.sdiag_protocol = IPPROTO_UDP;
+    request.idiag_states = ~0u;
+    request.id.idiag_sport = htons(local.port);
+    found = search(diagnosis_.get(), request, local);
+  }
+  return owner_of(found);
+}
+
+std::optional<SocketOwner> SocketOwnerFinder::owner_of(std::optional<DiagnosedSocket> socket) {
+  if (!socket) return {};
   SocketOwner owner;
-  owner.inode = found->inode;
-  owner.uid = found->uid;
-  owner.pid = find_holder(found->inode);
+  owner.inode = socket->inode;
+  owner.uid = socket->uid;
+  owner.pid = find_holder(socket->inode);
   if (owner.pid != 0) owner.comm = comm_of(owner.pid);
   return owner;
 }

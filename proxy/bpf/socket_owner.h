@@ -23,6 +23,12 @@ namespace agentsh::bpf {
 
 enum class Transport : std::uint8_t { kTcp, kUdp };
 
+// What the kernel tells of a socket.
+struct DiagnosedSocket {
+  std::uint64_t inode = 0;
+  uid_t uid = 0;
+};
+
 struct SocketOwner {
   std::uint64_t inode = 0;
   uid_t uid = 0;
@@ -46,8 +52,12 @@ class SocketOwnerFinder {
   // socket.
   std::optional<SocketOwner> find(Transport transport, const Endpoint& local,
                                   const Endpoint& remote);
+  // The owner of the UDP socket bound to `local`, wherever it sends to. Walks all UDP sockets of
+  // the namespace.
+  std::optional<SocketOwner> find_udp(const Endpoint& local);
 
  private:
+  std::optional<SocketOwner> owner_of(std::optional<DiagnosedSocket> socket);
   pid_t find_holder(std::uint64_t inode);
 
   UniqueFd diagnosis_;
