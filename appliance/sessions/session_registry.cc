@@ -215,12 +215,11 @@ Result<Session::Parts> SessionRegistry::launch(
                                       description.host_ports, kernel_rules(*compiled).rules});
         if (!ingress) return std::unexpected(ingress.error());
         parts.ingress = std::move(ingress->first);
-        if (parts.cgroup) {
-          if (auto joined = parts.cgroup->add(init); !joined)
-            return std::unexpected(joined.error());
-        }
         return std::move(ingress->second);
-      });
+      },
+      // Not before: the listeners' sockets must be outside of the group. The kernel takes some
+      // milliseconds, in which init builds the file system.
+      [&](pid_t init) { return parts.cgroup ? parts.cgroup->add(init) : Result<>(); });
   if (!process) return std::unexpected(process.error());
   parts.process = std::move(*process);
   parts.gate = std::make_shared<policy::Gate>(description.id, compiled, services_.recorder,
@@ -321,14 +320,22 @@ boost::asio::awaitable<void> SessionRegistry::reap() {
 }
 
 void SessionRegistry::reload_policies() {
+  std::map<std::string, std::string> rejected;
   for (const auto& [name, outcome] : services_.policies.reload_all()) {
-    if (!outcome) log_error("policy", "{} keeps its old text: {}", name, outcome.error().what);
+    if (outcome) continue;
+    log_error("policy", "{} keeps its old text: {}", name, outcome.error().what);
+    rejected[name] = outcome.error().what;
   }
   for (const auto& [id, session] : sessions_) {
-    auto compiled =
-        services_.policies.get(session->description().policy, session->description().variables);
+    const std::string& name = session->description().policy;
+    if (auto bad = rejected.find(name); bad != rejected.end()) {
+      record(*session, "policy_rejected", bad->second);
+      continue;
+    }
+    auto compiled = services_.policies.get(name, session->description().variables);
     if (!compiled) {
       log_error("policy", "session {} keeps its policy: {}", id, compiled.error().what);
+      record(*session, "policy_rejected", compiled.error().what);
       continue;
     }
     if (*compiled == session->gate().policy()) continue;

@@ -157,7 +157,8 @@ Result<SessionSockets> take_sockets(Packet packet) {
 }  // namespace
 
 Result<std::unique_ptr<SessionProcess>> SessionProcess::launch(
-    SessionSpec& spec, const std::string& init_program, const PrepareNetwork& prepare_network) {
+    SessionSpec& spec, const std::string& init_program, const PrepareNetwork& prepare_network,
+    const Meanwhile& meanwhile) {
   auto sockets = unix_socket_pair(SOCK_STREAM);
   if (!sockets) return std::unexpected(sockets.error());
   auto memory = spec_memory(spec);
@@ -167,12 +168,12 @@ Result<std::unique_ptr<SessionProcess>> SessionProcess::launch(
   sockets->second.reset();
   std::unique_ptr<SessionProcess> process(
       new SessionProcess(std::move(sockets->first), std::move(init->first), init->second));
-  if (auto done = process->set_up(spec, prepare_network); !done)
+  if (auto done = process->set_up(prepare_network, meanwhile); !done)
     return std::unexpected(done.error());
   return process;
 }
 
-Result<> SessionProcess::set_up(SessionSpec&, const PrepareNetwork& prepare_network) {
+Result<> SessionProcess::set_up(const PrepareNetwork& prepare_network, const Meanwhile& meanwhile) {
   if (::setsockopt(control_.get(), SOL_SOCKET, SO_RCVTIMEO, &kSetupTimeout, sizeof kSetupTimeout) !=
       0) {
     return std::unexpected(errno_error("SO_RCVTIMEO"));
@@ -185,8 +186,10 @@ Result<> SessionProcess::set_up(SessionSpec&, const PrepareNetwork& prepare_netw
   if (!proceed) return std::unexpected(proceed.error());
   if (auto sent = send_message(control_.get(), MessageKind::kProceed, std::move(*proceed)); !sent)
     return sent;
+  Result<> done = meanwhile ? meanwhile(init_pid_) : Result<>();
   auto packet = expect(control_.get(), MessageKind::kReady);
-  if (!packet) return std::unexpected(packet.error());
+  if (!packet) return std::unexpected(packet.error());  // The cause, where both failed.
+  if (!done) return done;
   auto ready = packet->as<Ready>();
   if (!ready) return std::unexpected(ready.error());
   landlock_abi_ = ready->landlock_abi;

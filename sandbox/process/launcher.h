@@ -33,11 +33,13 @@ struct SessionSockets {
 
 class SessionProcess {
  public:
-  // Called once the session's network stands and before it is closed in: puts init into its cgroup,
-  // attaches the redirect, or returns the nftables batch that init shall apply. Init has run
-  // nothing of the session's yet, and the sockets that it has opened stay outside of that cgroup,
-  // whose programs would otherwise judge the daemon's own answers.
+  // Called once the session's network stands and before it is closed in: attaches the redirect, or
+  // returns the nftables batch that init shall apply. Init has run nothing of the session's yet.
   using PrepareNetwork = std::function<Result<Proceed>(SessionSockets sockets, pid_t init)>;
+  // Called next, while init builds the rest: puts it into its cgroup. The sockets that it has
+  // opened stay outside of the group, whose programs would otherwise judge the daemon's own
+  // answers.
+  using Meanwhile = std::function<Result<>(pid_t init)>;
 
   struct CommandEvents {
     // `pid` is in the daemon's namespace, 0 when it ended already. `terminal` is the PTY's master,
@@ -49,7 +51,8 @@ class SessionProcess {
 
   static Result<std::unique_ptr<SessionProcess>> launch(SessionSpec& spec,
                                                         const std::string& init_program,
-                                                        const PrepareNetwork& prepare_network);
+                                                        const PrepareNetwork& prepare_network,
+                                                        const Meanwhile& meanwhile = {});
   ~SessionProcess();
 
   // Readable when handle_messages() has something to do.
@@ -75,7 +78,7 @@ class SessionProcess {
  private:
   SessionProcess(UniqueFd control, PidFd init, pid_t init_pid)
       : control_(std::move(control)), init_(std::move(init)), init_pid_(init_pid) {}
-  Result<> set_up(SessionSpec& spec, const PrepareNetwork& prepare_network);
+  Result<> set_up(const PrepareNetwork& prepare_network, const Meanwhile& meanwhile);
 
   UniqueFd control_;
   PidFd init_;
