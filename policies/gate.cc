@@ -10,12 +10,14 @@ namespace {
 constexpr std::string_view kAuditUnavailable = "audit-unavailable";
 
 audit::PolicyInfo policy_info(const Verdict& verdict) {
-  return {.decision = std::string(to_string(verdict.decision())),
-          .effective_decision = std::string(to_string(verdict.effective())),
-          .rule = verdict.rule(),
-          .message = verdict.message(),
-          .approval_id = verdict.approval_id(),
-          .redirect_target = verdict.redirect() ? verdict.redirect()->target : std::string()};
+  const bool noted = verdict.effective() == Decision::kAudit;  // Allowed, and always recorded.
+  return {
+      .decision = std::string(to_string(verdict.decision())),
+      .effective_decision = std::string(to_string(noted ? Decision::kAllow : verdict.effective())),
+      .rule = verdict.rule(),
+      .message = verdict.message(),
+      .approval_id = verdict.approval_id(),
+      .redirect_target = verdict.redirect() ? verdict.redirect()->target : std::string()};
 }
 
 // The audit block says which decisions are worth a line. A denial that a person made is a denial.

@@ -148,9 +148,10 @@ boost::asio::awaitable<bool> CommandRunner::admit(Run& run) {
     audit::Event event = run.event("command_policy");
     event.operation = "command_precheck";
     event.path = run.request.command;
-    policy::ApprovalRequest approval{
-        run.session->id(), run.outcome.command_id, "command", run.request.command_line(),
-        verdict.rule(),    verdict.message(),      {}};
+    policy::ApprovalRequest approval;
+    approval.command_id = run.outcome.command_id;
+    approval.kind = "command";
+    approval.target = run.request.command_line();
     run.session->gate().settle(
         std::move(verdict), std::move(approval), std::move(event),
         [settled, answered, executor = run.session->executor()](Verdict answer) {
