@@ -207,6 +207,15 @@ TEST_F(Verify, AcceptsASideCarWithoutMacOnlyWhenTold) {
   EXPECT_TRUE(verify({.tolerate_unsigned = true}).ok());
 }
 
+TEST_F(Verify, TakesALineThatAKilledWriterLeftForWhatItIs) {
+  make_log();
+  write_text(segment_, join(lines_) + lines_.back().substr(0, 100));
+  const VerifyReport report = verify();
+  EXPECT_TRUE(report.ok());
+  ASSERT_EQ(report.notices.size(), 1u);
+  EXPECT_EQ(report.notices[0].kind, "half_line");
+}
+
 TEST_F(Verify, ToleratesWhatItIsTold) {
   make_log();
   Lines lines = lines_;
