@@ -42,11 +42,13 @@ std::vector<int> direct_descriptors(unsigned mask) {
   return fds;
 }
 
-// Prints what a refused or failed request says and gives the exit code that stands for it.
-int show_refusal(const HttpResponse& response) {
+// Prints what came of a command that no process was started for (a builtin, a refusal, a failure)
+// and gives the exit code that stands for it.
+int show_outcome(const HttpResponse& response) {
   auto document = JsonDocument::parse(response.body);
   if (document) {
     JsonValue root = document->root();
+    fmt::print("{}", root.text("stdout"));
     const std::string_view text = root.text("stderr");
     if (!text.empty()) {
       fmt::print(stderr, "{}", text);
@@ -197,7 +199,7 @@ int run_attached(const GlobalOptions& options, const CommandRequest& request) {
   connection->set_wait({});
   if (interrupted != 0) return 128 + interrupted;
   if (!response) return report(response.error());
-  if (response->status != 101) return show_refusal(*response);
+  if (response->status != 101) return show_outcome(*response);
   return Attachment(std::move(*connection), mask, std::move(*signals)).run();
 }
 

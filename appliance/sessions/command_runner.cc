@@ -234,7 +234,7 @@ bool CommandRunner::prepare_environment(Run& run, const policy::CommandFacts& fa
   run.spawn.directory =
       run.request.working_directory.empty() || (wish && run.session->cwd_changed())
           ? run.session->cwd()
-          : run.request.working_directory;
+          : run.session->as_seen(run.request.working_directory);
   return true;
 }
 
@@ -436,7 +436,7 @@ bool CommandRunner::run_builtin(Run& run) {
     run.outcome.standard_error.total = run.outcome.standard_error.text.size();
   };
   if (name == "cd" && args.size() <= 1) {
-    const std::string target = args.empty() ? run.session->description().workspace : args[0];
+    const std::string target = args.empty() ? run.session->workspace_root() : args[0];
     if (auto set = run.session->set_cwd(target); !set) fail_with(set.error().what);
   } else if (name == "pwd" && args.empty()) {
     run.outcome.standard_output.text = run.session->cwd() + "\n";

@@ -1,5 +1,6 @@
 #include "appliance/sessions/session.h"
 
+#include "appliance/sessions/session_view.h"
 #include "base/log.h"
 
 #include <boost/asio/as_tuple.hpp>
@@ -55,9 +56,21 @@ Session::Session(boost::asio::any_io_executor executor, Parts parts)
       // A duplicate: the event loop takes its descriptor over, and init's socket must live as long
       // as the process.
       control_(executor, ::fcntl(parts_.process->control_fd(), F_DUPFD_CLOEXEC, 0)),
-      cwd_(parts_.description.workspace) {}
+      cwd_(workspace_root()) {}
 
 Session::~Session() = default;
+
+std::string Session::workspace_root() const {
+  return description().virtual_workspace ? std::string(kVirtualWorkspace) : description().workspace;
+}
+
+std::string Session::as_seen(std::string directory) const {
+  const std::string& workspace = description().workspace;
+  const bool inside = directory.starts_with(workspace) &&
+                      (directory.size() == workspace.size() || directory[workspace.size()] == '/');
+  if (inside) directory.replace(0, workspace.size(), workspace_root());
+  return directory;
+}
 
 Result<> Session::set_cwd(const std::string& directory) {
   std::filesystem::path path = directory;
@@ -164,7 +177,7 @@ void Session::write_json(JsonWriter& json) const {
   json.field("created_at", std::string_view(format_rfc3339(created_at_)));
   json.field("workspace", std::string_view(description.workspace));
   json.field("policy", std::string_view(description.policy)).field("cwd", std::string_view(cwd_));
-  if (description.virtual_workspace) json.field("virtual_root", "/workspace");
+  if (description.virtual_workspace) json.field("virtual_root", kVirtualWorkspace);
   json.optional_field("project_root", description.roots.project)
       .optional_field("git_root", description.roots.git);
   json.field("uid", description.user.uid).optional_field("owner", description.owner);

@@ -82,6 +82,10 @@ class Session : public std::enable_shared_from_this<Session> {
   WallTime created_at() const { return created_at_; }
 
   // Directory and environment of later commands.
+  // The workspace as commands see it: /workspace in the reference's virtual mode.
+  std::string workspace_root() const;
+  // A directory of the host as commands see it; only what lies in a virtual workspace is renamed.
+  std::string as_seen(std::string directory) const;
   const std::string& cwd() const { return cwd_; }
   bool cwd_changed() const { return cwd_changed_; }
   Result<> set_cwd(const std::string& directory);
