@@ -209,7 +209,10 @@ IoResult TlsStream::try_read(std::span<std::uint8_t> buffer) {
   if (failure_) return {.status = IoStatus::kError, .error = failure_};
   if (buffer.empty()) return {.status = IoStatus::kOk};
   const IoResult got = read_once(buffer);
-  read_blocked_ = got.status == IoStatus::kWouldBlock;
+  // Where OpenSSL holds nothing more, the transport's event tells of what comes next: no attempt is
+  // needed to find out that there is nothing.
+  read_blocked_ = got.status == IoStatus::kWouldBlock ||
+                  (got.status == IoStatus::kOk && SSL_has_pending(ssl_) == 0);
   return got;
 }
 

@@ -73,7 +73,7 @@ class TlsStream final : public ByteStream {
   std::unique_ptr<ByteStream> transport_;
   std::unique_ptr<TlsState> state_;
   ssl_st* ssl_;
-  // The last read would have blocked: only then waiting for the socket makes sense.
+  // Nothing is left in the session to be read: only then waiting for the socket makes sense.
   bool read_blocked_ = false;
   std::error_code failure_;  // Of the stream as a whole: nothing moves after it.
 };
