@@ -376,6 +376,16 @@ for line in sys.stdin:
         client.stdin.flush()
         self.assertEqual(client.stdout.readline(), b"403\n")
 
+    def test_networks_change_too(self):
+        # What the kernel answers alone has to follow.
+        network = '  - {name: other, cidrs: ["11.22.33.11/32"], decision: %s}'
+        for decision, expected in (("allow", "200"), ("deny", None), ("allow", "200")):
+            before = self.updates()
+            self.write(policy(network % decision))
+            harness.wait_until(lambda: self.updates() > before, "the session has the new policy")
+            status = self.status(f"http://{OTHER4}/", "--max-time", "5")
+            self.assertIn(status, [expected] if expected else ["000", "403"])
+
     def test_a_signal(self):
         file = self.appliance.policies / "e2e.yaml"
         self.appliance.daemon.send_signal(signal.SIGHUP)
