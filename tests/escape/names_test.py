@@ -24,7 +24,7 @@ FETCH = """
 import http.client
 for host in HOSTS:
     try:
-        c = http.client.HTTPConnection(host, PORT, timeout=3); c.request("GET", "/" + TOKEN.decode()); c.getresponse().read(100)
+        c = http.client.HTTPConnection(host, PORT, timeout=1); c.request("GET", "/" + TOKEN.decode()); c.getresponse().read(100)
     except Exception as e: print(host, repr(e))
 """
 
