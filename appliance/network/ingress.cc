@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/file_io.h"
 #include "base/log.h"
+#include "base/netns/nft_apply.h"
 #include "proxy/bpf/nft_ruleset.h"
 #include "proxy/bpf/original_destination.h"
 #include "proxy/net/listener.h"
@@ -79,6 +80,7 @@ Result<std::pair<std::shared_ptr<Ingress>, sandbox::Proceed>> Ingress::open(
     if (auto attached = ingress->attach(options); !attached)
       return std::unexpected(attached.error());
   } else {
+    ingress->refusal_log_ = std::move(sockets.refusal_log);
     auto batch = ingress->build_firewall(options);
     if (!batch) return std::unexpected(batch.error());
     proceed.nft_batch = std::move(*batch);
@@ -107,6 +109,7 @@ Result<std::string> Ingress::build_firewall(const Options& options) const {
   rules.listeners = endpoints_;
   rules.own_addresses = own_addresses();
   rules.host_ports = options.host_ports;
+  if (refusal_log_) rules.log_group = netns::kRefusalLogGroup;
   auto batch = bpf::build_nft_batch(rules);
   if (!batch) return std::unexpected(batch.error());
   return std::string(as_text(*batch));
@@ -165,6 +168,13 @@ policy::Actor Ingress::actor_of(policy::Transport transport, const Endpoint& cli
   if (transport == policy::Transport::kTcp) return {};
   auto owner = owners_->find_udp(client);
   return owner ? actor_from(owner->pid, std::move(owner->comm)) : policy::Actor{};
+}
+
+std::optional<bpf::NftRefusalLog> Ingress::take_refusal_log() {
+  if (!refusal_log_) return {};
+  std::vector<IpAddress> addresses;
+  for (const netns::ListenerEndpoint& endpoint : endpoints_) addresses.push_back(endpoint.address);
+  return bpf::NftRefusalLog(std::move(refusal_log_), std::move(addresses));
 }
 
 std::vector<UniqueFd> Ingress::take_tcp_listeners() {

@@ -13,6 +13,7 @@
 #include "base/netns/session_network.h"
 #include "base/result.h"
 #include "policies/facts.h"
+#include "proxy/bpf/nft_refusal_log.h"
 #include "proxy/bpf/redirector.h"
 #include "proxy/bpf/socket_owner.h"
 #include "sandbox/process/launcher.h"
@@ -77,6 +78,10 @@ class Ingress {
   std::vector<UniqueFd> take_dns_tcp_listeners();
   std::vector<UniqueFd> take_dns_udp_sockets();
 
+  // What the firewall refused by itself; the redirector tells that of its programs.
+  std::optional<bpf::NftRefusalLog> take_refusal_log();
+
+  Mechanism mechanism() const { return redirect_.mechanism(); }
   std::uint64_t netns_cookie() const { return netns_cookie_; }
   CommandAttribution& commands() { return commands_; }
   // Swaps the rules that the kernel answers by itself.
@@ -94,6 +99,7 @@ class Ingress {
   std::vector<netns::ListenerSockets> listeners_;
   std::vector<netns::ListenerEndpoint> endpoints_;
   std::optional<bpf::SessionLinks> links_;
+  UniqueFd refusal_log_;
   std::mutex owners_mutex_;
   std::optional<bpf::SocketOwnerFinder> owners_;
   CommandAttribution commands_;

@@ -24,6 +24,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -41,6 +42,8 @@ using namespace std::chrono_literals;
 using boost::asio::awaitable;
 
 constexpr auto kShutdownGrace = 2s;
+// Equal refusals within this time are one event.
+constexpr auto kRefusalInterval = 100ms;
 constexpr std::size_t kDnsCacheBytes = std::size_t{16} << 20;
 // Where clients that are told to use a proxy find us. Any address would be redirected to the same
 // listener; this one says that the client means us.
@@ -115,6 +118,7 @@ struct NetworkService::State {
     std::shared_ptr<const flows::FlowContext> context;
     std::shared_ptr<Ingress> ingress;
     std::vector<std::shared_ptr<net::Listener>> listeners;
+    std::shared_ptr<boost::asio::posix::stream_descriptor> refusals;  // On one lane.
     std::atomic<bool> closed = false;
   };
 
@@ -150,6 +154,8 @@ struct NetworkService::State {
   Result<> serve_dns(Served& served, std::shared_ptr<dns::Session> names);
   static awaitable<void> accept(Lane& lane, std::shared_ptr<Door> door,
                                 std::shared_ptr<net::Listener> listener);
+  static awaitable<void> read_refusals(std::shared_ptr<Door> door, bpf::NftRefusalLog log,
+                                       bpf::RefusalCallback report);
   static awaitable<void> look_up_proxy(State& state, std::string host, std::uint16_t port);
 };
 
@@ -302,6 +308,31 @@ awaitable<void> NetworkService::State::accept(Lane& lane, std::shared_ptr<Door> 
   }
 }
 
+awaitable<void> NetworkService::State::read_refusals(std::shared_ptr<Door> door,
+                                                     bpf::NftRefusalLog log,
+                                                     bpf::RefusalCallback report) {
+  const auto readable = door->refusals;
+  boost::asio::steady_timer pause(readable->get_executor());
+  const std::uint64_t cookie = door->ingress->netns_cookie();
+  for (;;) {
+    auto [error] = co_await readable->async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                                                 boost::asio::as_tuple(boost::asio::use_awaitable));
+    if (error) break;
+    auto read = log.read([&](bpf::KernelRefusal refusal) {
+      refusal.netns_cookie = cookie;
+      report(refusal);
+    });
+    if (!read) {
+      log_error("proxy", "{}", read.error().what);
+      break;
+    }
+    pause.expires_after(kRefusalInterval);
+    // Woken early when the lane ends.
+    auto [ended] = co_await pause.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    if (ended) break;
+  }
+}
+
 Result<std::unique_ptr<NetworkService>> NetworkService::create(const config::ServerConfig& config,
                                                                audit::Recorder& recorder) {
   auto state = std::make_unique<State>(config, recorder);
@@ -353,6 +384,20 @@ Result<> NetworkService::open(NetworkSession session) {
           }
         });
   }
+  if (auto log = entry->session.ingress->take_refusal_log()) {
+    State::Lane& lane = *state_->lanes.front();
+    lane.worker.post([this, &lane, door = entry->doors.front(),
+                      log = std::make_shared<bpf::NftRefusalLog>(std::move(*log))] {
+      UniqueFd copy(::fcntl(log->fd(), F_DUPFD_CLOEXEC, 0));
+      if (!copy) return log_error("proxy", "{}", errno_error("fcntl", "F_DUPFD_CLOEXEC").what);
+      door->refusals = std::make_shared<boost::asio::posix::stream_descriptor>(
+          lane.worker.executor(), copy.release());
+      lane.worker.tasks().spawn(
+          "refusals", State::read_refusals(door, std::move(*log), [this](const auto& refusal) {
+            record_refusal(refusal);
+          }));
+    });
+  }
   std::lock_guard lock(state_->mutex);
   state_->served[id] = std::move(entry);
   return {};
@@ -372,6 +417,7 @@ void NetworkService::close(const std::string& session_id) {
     lane.worker.post([&lane, door = entry->doors[i], session_id, dns_here = i == entry->dns_lane] {
       for (const auto& listener : door->listeners) listener->close();
       door->listeners.clear();
+      if (door->refusals) door->refusals->close();
       if (dns_here) lane.dns->remove(session_id);
     });
   }
@@ -450,7 +496,7 @@ void NetworkService::record_refusal(const bpf::KernelRefusal& refusal) {
   }
   if (!entry) return;
   audit::Event event(refusal.destination ? "net_connect" : "seccomp_socket_rule_blocked");
-  event.source = "bpf";
+  event.source = entry->session.ingress->mechanism() == Mechanism::kEbpf ? "bpf" : "nftables";
   event.pid = refusal.pid;
   event.program = refusal.comm;
   event.command_id = entry->session.ingress->commands().command_of(refusal.pid);

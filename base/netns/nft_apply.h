@@ -22,6 +22,7 @@ Result<> apply_batch(int netfilter_socket, Bytes batch);
 
 // A socket that hears what the rules of the calling thread's namespace log to `group`, for
 // nft_refusal_log.h. Needs a group that no other process of the namespace is bound to.
+inline constexpr std::uint16_t kRefusalLogGroup = 1;
 Result<UniqueFd> open_refusal_log(std::uint16_t group);
 
 }  // namespace agentsh::netns

@@ -150,6 +150,11 @@ Result<SessionSockets> take_sockets(Packet packet) {
   SessionSockets sockets;
   sockets.socket_diagnostics = std::move(packet.fds.back());
   packet.fds.pop_back();
+  // Listeners come in threes (netns::listener_descriptors()).
+  if (packet.fds.size() % 3 == 1) {
+    sockets.refusal_log = std::move(packet.fds.back());
+    packet.fds.pop_back();
+  }
   sockets.listeners = std::move(packet.fds);
   return sockets;
 }

@@ -29,6 +29,7 @@ namespace agentsh::sandbox {
 struct SessionSockets {
   std::vector<UniqueFd> listeners;  // In the order of sandbox/network/session_network.h.
   UniqueFd socket_diagnostics;      // NETLINK_SOCK_DIAG (sock_diag(7)).
+  UniqueFd refusal_log;             // netns::open_refusal_log(); empty where the kernel has none.
 };
 
 class SessionProcess {

@@ -21,6 +21,9 @@ Result<std::vector<UniqueFd>> open_session_sockets() {
   }
   UniqueFd diagnostics(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
   if (!diagnostics) return std::unexpected(errno_error("socket", "NETLINK_SOCK_DIAG"));
+  // Where nftables tells what it refused. A kernel without it refuses all the same.
+  if (auto log = netns::open_refusal_log(netns::kRefusalLogGroup))
+    sockets.push_back(std::move(*log));
   sockets.push_back(std::move(diagnostics));
   return sockets;
 }
