@@ -10,6 +10,8 @@ namespace agentsh {
 namespace {
 
 constexpr int kMaxGenerations = 64;
+// Longer than reports take, shorter than it takes for a process id to come round again.
+constexpr auto kRemembered = std::chrono::seconds(2);
 
 struct ProcessStat {
   pid_t parent = 0;
@@ -37,18 +39,26 @@ std::optional<ProcessStat> read_stat(pid_t pid) {
 
 void CommandAttribution::add(pid_t leader, std::string command_id) {
   std::unique_lock lock(mutex_);
+  ended_.erase(leader);
   commands_[leader] = std::move(command_id);
 }
 
 void CommandAttribution::remove(pid_t leader) {
   std::unique_lock lock(mutex_);
-  commands_.erase(leader);
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(ended_, [now](const auto& entry) { return entry.second.forgotten <= now; });
+  auto node = commands_.extract(leader);
+  if (!node.empty()) ended_[leader] = {std::move(node.mapped()), now + kRemembered};
 }
 
 std::string CommandAttribution::find(pid_t leader) const {
   std::shared_lock lock(mutex_);
   auto found = commands_.find(leader);
-  return found == commands_.end() ? std::string() : found->second;
+  if (found != commands_.end()) return found->second;
+  auto ended = ended_.find(leader);
+  return ended != ended_.end() && std::chrono::steady_clock::now() < ended->second.forgotten
+             ? ended->second.command_id
+             : std::string();
 }
 
 std::string CommandAttribution::command_of(pid_t pid) const {

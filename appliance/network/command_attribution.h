@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
@@ -26,10 +27,17 @@ class CommandAttribution {
   std::string command_of(pid_t pid) const;
 
  private:
+  struct Ended {
+    std::string command_id;
+    std::chrono::steady_clock::time_point forgotten;
+  };
+
   std::string find(pid_t leader) const;
 
   mutable std::shared_mutex mutex_;
   std::unordered_map<pid_t, std::string> commands_;
+  // The kernel's reports come a moment after the fact, when a short command is over already.
+  std::unordered_map<pid_t, Ended> ended_;
 };
 
 }  // namespace agentsh
