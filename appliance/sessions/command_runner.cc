@@ -2,19 +2,17 @@
 
 #include "appliance/sessions/captured_output.h"
 #include "appliance/sessions/command_recording.h"
+#include "appliance/sessions/command_watch.h"
+#include "appliance/sessions/companion.h"
 #include "appliance/sessions/passed_descriptors.h"
+#include "appliance/sessions/session_builtins.h"
 #include "audit/collector.h"
 #include "base/file_io.h"
-#include "base/json_reader.h"
 #include "base/json_writer.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "proxy/net/socket_stream.h"
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -35,8 +33,6 @@ constexpr int kExitBadRequest = 2;
 constexpr int kExitTimeout = 124;
 constexpr int kExitDenied = 126;
 constexpr int kExitNotStarted = 127;
-// Between the request to end and the order to.
-constexpr auto kKillGrace = 2s;
 constexpr std::size_t kMaxEvents = 10'000;
 constexpr auto kFlushLimit = 2s;
 
@@ -294,83 +290,10 @@ bool CommandRunner::start(Run& run, std::span<const int> fds) {
 
 namespace {
 
-// Ends the command when its time is over: first asked, then told.
-boost::asio::awaitable<void> enforce_timeout(std::shared_ptr<Session> session,
-                                             std::shared_ptr<RunningCommand> command,
-                                             std::chrono::nanoseconds limit, bool& timed_out) {
-  boost::asio::steady_timer timer(session->executor(), limit);
-  auto [error] = co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
-  if (error) co_return;
-  timed_out = true;
-  command->killed = true;
-  session->process().signal(command->spawn_id, SIGTERM, true);
-  timer.expires_after(kKillGrace);
-  co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
-  session->process().signal(command->spawn_id, SIGKILL, true);
-}
-
-// The command's client is gone: nobody reads its output or waits for its status.
-boost::asio::awaitable<void> end_abandoned(std::shared_ptr<Session> session,
-                                           std::shared_ptr<RunningCommand> command) {
-  session->process().signal(command->spawn_id, SIGHUP, true);
-  boost::asio::steady_timer timer(session->executor(), kKillGrace);
-  co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
-  session->process().signal(command->spawn_id, SIGKILL, true);
-}
-
-// Reads what the client sends while its command runs; ends the command when the client goes.
-boost::asio::awaitable<void> watch_client(std::shared_ptr<Session> session,
-                                          std::shared_ptr<RunningCommand> command,
-                                          std::shared_ptr<CommandRecording> recording,
-                                          api::Connection& connection) {
-  for (;;) {
-    auto line = co_await connection.read_line();
-    if (!line) {
-      if (line.error().code == std::errc::operation_canceled)
-        co_return;  // The command ended first.
-      if (recording) recording->abandon();
-      co_await end_abandoned(session, command);
-      co_return;
-    }
-    auto document = JsonDocument::parse(*line);
-    if (!document) continue;
-    const JsonValue message = document->root();
-    const auto number = static_cast<int>(message.integer("number"));
-    if (message.text("type") == "signal" && number > 0 && number < NSIG) {
-      session->process().signal(command->spawn_id, number, true);
-    }
-    if (message.text("type") == "resize" && recording) {
-      recording->resize(static_cast<std::uint16_t>(message.integer("rows")),
-                        static_cast<std::uint16_t>(message.integer("columns")));
-    }
-  }
-}
-
 CapturedOutput::OnData into(OutputFile* file) {
   if (file == nullptr) return {};
   return [file](std::string_view piece) { file->append(piece); };
 }
-
-// A coroutine beside another one that is ended with it.
-class Companion {
- public:
-  Companion(boost::asio::any_io_executor executor, boost::asio::awaitable<void> work)
-      : done_(std::make_shared<OneTimeEvent>(executor)) {
-    boost::asio::co_spawn(
-        executor, std::move(work),
-        boost::asio::bind_cancellation_slot(signal_->slot(),
-                                            [done = done_](std::exception_ptr) { done->fire(); }));
-  }
-  boost::asio::awaitable<void> end() {
-    signal_->emit(boost::asio::cancellation_type::all);
-    co_await done_->wait();
-  }
-
- private:
-  std::shared_ptr<boost::asio::cancellation_signal> signal_ =
-      std::make_shared<boost::asio::cancellation_signal>();
-  std::shared_ptr<OneTimeEvent> done_;
-};
 
 }  // namespace
 
@@ -426,35 +349,12 @@ void CommandRunner::finish(Run& run) {
   run.session->touch();
 }
 
-// cd, pwd, export and unset change the session, not a process.
 bool CommandRunner::run_builtin(Run& run) {
-  const std::string& name = run.request.command;
-  const std::vector<std::string>& args = run.request.args;
-  auto fail_with = [&](std::string message) {
-    run.outcome.exit_code = 1;
-    run.outcome.standard_error.text = name + ": " + std::move(message) + "\n";
-    run.outcome.standard_error.total = run.outcome.standard_error.text.size();
-  };
-  if (name == "cd" && args.size() <= 1) {
-    const std::string target = args.empty() ? run.session->workspace_root() : args[0];
-    if (auto set = run.session->set_cwd(target); !set) fail_with(set.error().what);
-  } else if (name == "pwd" && args.empty()) {
-    run.outcome.standard_output.text = run.session->cwd() + "\n";
-    run.outcome.standard_output.total = run.outcome.standard_output.text.size();
-  } else if (name == "export") {
-    for (const std::string& assignment : args) {
-      const std::size_t equals = assignment.find('=');
-      if (equals == std::string::npos || equals == 0) {
-        fail_with("expected NAME=value, not " + assignment);
-        return true;
-      }
-      run.session->set_variable(assignment.substr(0, equals), assignment.substr(equals + 1));
-    }
-  } else if (name == "unset") {
-    for (const std::string& variable : args) run.session->unset_variable(variable);
-  } else {
-    return false;
-  }
+  auto result = agentsh::run_builtin(*run.session, run.request.command, run.request.args);
+  if (!result) return false;
+  run.outcome.exit_code = result->exit_code;
+  run.outcome.standard_output = {result->standard_output, result->standard_output.size()};
+  run.outcome.standard_error = {result->standard_error, result->standard_error.size()};
   return true;
 }
 
