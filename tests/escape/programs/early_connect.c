@@ -1,4 +1,5 @@
-// F16: connects in a constructor, in a thread and in a child made there, before the program proper begins.
+// F16: connects in a constructor, in a thread and in a child made there, before the program proper
+// begins.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -12,7 +13,8 @@ static char** arguments;
 
 static void* send_token(void* unused) {
   (void)unused;
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(arguments[2]))};
+  struct sockaddr_in to = {.sin_family = AF_INET,
+                           .sin_port = htons((unsigned short)atoi(arguments[2]))};
   inet_pton(AF_INET, arguments[1], &to.sin_addr);
   int fd = socket(AF_INET, SOCK_STREAM, 0);
   if (connect(fd, (struct sockaddr*)&to, sizeof to) == 0) {

@@ -1,5 +1,5 @@
-// A1, A3, A4: the 32-bit system call table, entered by int $0x80 (socket, connect and write go by socketcall and by their
-// own numbers), and the x32 numbers.
+// A1, A3, A4: the 32-bit system call table, entered by int $0x80 (socket, connect and write go by
+// socketcall and by their own numbers), and the x32 numbers.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <signal.h>
@@ -20,7 +20,10 @@ int main(void) {
 
 static long call32(long number, long a, long b, long c) {
   long result;
-  __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(a), "c"(b), "d"(c) : "memory", "r8", "r9", "r10", "r11");
+  __asm__ volatile("int $0x80"
+                   : "=a"(result)
+                   : "a"(number), "b"(a), "c"(b), "d"(c)
+                   : "memory", "r8", "r9", "r10", "r11");
   return (int)result;
 }
 

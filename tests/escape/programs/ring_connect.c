@@ -50,13 +50,18 @@ int main(int argc, char** argv) {
   entries = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
   if (submission == MAP_FAILED || entries == MAP_FAILED) return 1;
 
-  const int fd = run((struct io_uring_sqe){.opcode = 45 /* IORING_OP_SOCKET */, .fd = AF_INET, .off = SOCK_STREAM});
+  const int fd = run((struct io_uring_sqe){
+      .opcode = 45 /* IORING_OP_SOCKET */, .fd = AF_INET, .off = SOCK_STREAM});
   if (fd < 0) return 1;
-  if (run((struct io_uring_sqe){
-          .opcode = IORING_OP_CONNECT, .fd = fd, .addr = (uint64_t)(uintptr_t)&to, .off = sizeof to}) < 0) {
+  if (run((struct io_uring_sqe){.opcode = IORING_OP_CONNECT,
+                                .fd = fd,
+                                .addr = (uint64_t)(uintptr_t)&to,
+                                .off = sizeof to}) < 0) {
     return 1;
   }
-  run((struct io_uring_sqe){
-      .opcode = IORING_OP_SEND, .fd = fd, .addr = (uint64_t)(uintptr_t)argv[3], .len = (unsigned)strlen(argv[3])});
+  run((struct io_uring_sqe){.opcode = IORING_OP_SEND,
+                            .fd = fd,
+                            .addr = (uint64_t)(uintptr_t)argv[3],
+                            .len = (unsigned)strlen(argv[3])});
   return 0;
 }
