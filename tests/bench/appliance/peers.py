@@ -14,7 +14,7 @@ HOST = "bench.example.com"
 NEW_HOSTS = [f"new{i}.example.com" for i in range(240)]
 POLICY = """
 version: 1
-name: bench
+name: e2e
 file_rules:
   - {name: workspace, paths: ["${PROJECT_ROOT}/**"], operations: ["*"], decision: allow}
 network_rules:
