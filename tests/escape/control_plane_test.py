@@ -225,6 +225,24 @@ for name in (".config", ".config/agentsh", ".config/agentsh/policies", ".local",
         self.assertEqual(set(planted) - allowed, set(), output)
         self.assertEqual((self.appliance.policies / "e2e.yaml").read_text(), POLICY, output)
 
+    def test_K2_second_place(self):
+        """K2: the same by the workspace's second place, /workspace"""
+        result = self.appliance.cli("session", "create", "--virtual-paths", "--workspace", self.home)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        sid = result.stdout.decode().strip()
+        result = self.appliance.cli("exec", sid, "--", "sh", "-c", """
+cd /workspace; ls -a
+cat .local/state/agentsh/audit.key .local/state/agentsh/ca/* .config/agentsh/policies/e2e.yaml && echo ESCAPED read
+echo x >> .config/agentsh/policies/e2e.yaml && echo ESCAPED write
+touch .config/agentsh/policies/new.yaml && echo ESCAPED new
+mv .config .config2 && echo ESCAPED rename; mv .config/agentsh .config/agentsh2 && echo ESCAPED rename
+mv .local/state .local/state2 && echo ESCAPED rename
+echo work > project/file && cat project/file""", cwd=self.tools)
+        self.assertNotIn(b"ESCAPED", result.stdout, self.text(result))
+        self.assertIn(b"work\n", result.stdout, self.text(result))
+        self.assertIn(b".config", result.stdout, self.text(result))
+        self.assertEqual((self.appliance.policies / "e2e.yaml").read_text(), POLICY)
+
     def test_K2_work_goes_on(self):
         """What lies beside stays the session's to use, and files move between these directories"""
         output = self.run_inside("""
