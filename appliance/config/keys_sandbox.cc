@@ -56,7 +56,7 @@ void add_timeout_keys(Schema& schema, ProxyTimeouts& timeouts) {
              duration_field(timeouts.request_head, milliseconds(100), minutes(10)),
              "How long the first line and the header of a request may take to arrive.");
   schema.add(block + "idle", duration_field(timeouts.idle, seconds(1), hours(24 * 7)),
-             "A connection on which nothing moves for this time is closed.");
+             "A client's connection on which no request comes for this time is closed.");
   schema.add(block + "dns", duration_field(timeouts.dns, milliseconds(100), minutes(1)),
              "How long resolvers have for an answer, all attempts together.");
 }

@@ -16,6 +16,7 @@
 #include "proxy/flows/dns_names.h"
 #include "proxy/flows/flow.h"
 #include "proxy/flows/session_tls.h"
+#include "proxy/net/descriptor_reserve.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/relay.h"
 #include "proxy/net/socket_stream.h"
@@ -115,6 +116,7 @@ struct NetworkService::State {
 
   // A session on one lane: its contexts and listeners. Lives on that lane's thread.
   struct Door {
+    std::chrono::steady_clock::time_point next_warning{};  // Not one for each of thousands.
     std::shared_ptr<const flows::FlowContext> context;
     std::shared_ptr<Ingress> ingress;
     std::vector<std::shared_ptr<net::Listener>> listeners;
@@ -152,6 +154,7 @@ struct NetworkService::State {
                                                         std::shared_ptr<dns::Session> names);
   std::shared_ptr<dns::Session> dns_session(const NetworkSession& session);
   Result<> serve_dns(Served& served, std::shared_ptr<dns::Session> names);
+  static void record_turned_away(Door& door, const FlowOrigin& origin);
   static awaitable<void> accept(Lane& lane, std::shared_ptr<Door> door,
                                 std::shared_ptr<net::Listener> listener);
   static awaitable<void> read_refusals(std::shared_ptr<Door> door, bpf::NftRefusalLog log,
@@ -281,6 +284,26 @@ Result<> NetworkService::State::serve_dns(Served& entry, std::shared_ptr<dns::Se
   return {};
 }
 
+// A connection that is closed because the daemon has no descriptors to spare.
+void NetworkService::State::record_turned_away(Door& door, const FlowOrigin& origin) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now >= door.next_warning) {
+    door.next_warning = now + std::chrono::seconds(10);
+    log_warning("proxy", "{}: descriptors run out: a connection to {} was closed (RLIMIT_NOFILE)",
+                door.context->policy->session_id(), origin.destination.to_string());
+  }
+  audit::Event event("net_connect");
+  event.source = "proxy";
+  event.command_id = origin.actor.command_id;
+  event.pid = origin.actor.pid;
+  event.program = origin.actor.program;
+  event.remote = origin.destination.to_string();
+  event.operation = "connect";
+  door.context->policy->record(
+      std::move(event),
+      policy::Verdict::deny("no-descriptors", "the appliance has too many connections open"));
+}
+
 awaitable<void> NetworkService::State::accept(Lane& lane, std::shared_ptr<Door> door,
                                               std::shared_ptr<net::Listener> listener) {
   for (;;) {
@@ -295,6 +318,10 @@ awaitable<void> NetworkService::State::accept(Lane& lane, std::shared_ptr<Door> 
     if (!origin) {
       log_debug("proxy", "{}: {}", door->context->policy->session_id(), origin.error().what);
       continue;  // Closing it refuses it: it did not come by the redirect.
+    }
+    if (net::is_in_reserve(accepted->socket.get(), net::DescriptorUse::kAccepted)) {
+      record_turned_away(*door, *origin);
+      continue;
     }
     auto stream = net::SocketStream::adopt(lane.worker.executor(), std::move(accepted->socket));
     if (!stream) {

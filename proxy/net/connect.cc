@@ -2,6 +2,7 @@
 
 #include "base/time_format.h"
 #include "proxy/net/deadlines.h"
+#include "proxy/net/descriptor_reserve.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -51,6 +52,10 @@ asio::awaitable<Result<std::unique_ptr<SocketStream>>> connect_address(
     asio::any_io_executor executor, Address address, std::chrono::milliseconds timeout) {
   UniqueFd fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) co_return std::unexpected(errno_error("socket", address.text));
+  if (is_in_reserve(fd.get(), DescriptorUse::kUpstream)) {
+    co_return fail("connect " + address.text + ": the appliance has too many connections open",
+                   std::errc::too_many_files_open);
+  }
   const auto* name = reinterpret_cast<const sockaddr*>(&address.storage);
   const bool pending = ::connect(fd.get(), name, address.size) != 0;
   if (pending && errno != EINPROGRESS) {
