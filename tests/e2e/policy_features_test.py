@@ -322,6 +322,8 @@ class Reload(FeatureTest):
     def setUp(self):
         self.write(OPEN)
         super().setUp()
+        # The file of the test before may still be the one that is loaded.
+        self.wait_for_rule("www.example.com:443", "open")
 
     def write(self, text):
         # As editors save: a new file in the place of the old one.
@@ -332,6 +334,15 @@ class Reload(FeatureTest):
 
     def updates(self):
         return len(self.events(self.sid, "--type", "policy_updated"))
+
+    def wait_for_rule(self, target, rule):
+        """Until `rule` is what decides connections of the session to `target`."""
+
+        def decides():
+            question = ("--op", "connect", "--path", target, "--session", self.sid, "--json")
+            return self.appliance.json("debug", "policy-test", *question)["rule"] == rule
+
+        harness.wait_until(decides, f"{rule} decides {target}")
 
     def test_a_change_takes_effect_and_drops_nothing(self):
         go_on = threading.Event()
@@ -346,14 +357,15 @@ class Reload(FeatureTest):
             client = self.start("curl", "-sSN", f"https://www.example.com:{server.port}/")
             self.assertEqual(client.stdout.read(5), b"first")
             self.write(CLOSED)
-            harness.wait_until(self.updates, "the session has the new policy")
+            self.wait_for_rule("www.example.com:443", "closed")
             self.assertEqual(self.status("https://v4.example.com/"), "200")
             self.assertNotEqual(self.status("https://www.example.com/"), "200")
             go_on.set()
             self.assertEqual(client.wait(PATIENCE), 0)
             self.assertEqual(client.stdout.read(), b"other")
         self.write(OPEN)
-        harness.wait_until(lambda: self.updates() == 2, "and the old one again")
+        self.wait_for_rule("www.example.com:443", "open")
+        harness.wait_until(lambda: self.updates() >= 2, "both changes are recorded")
         self.assertEqual(self.status("https://www.example.com/"), "200")
 
     def test_a_kept_connection_is_judged_anew(self):
@@ -371,18 +383,18 @@ for line in sys.stdin:
         client.stdin.flush()
         self.assertEqual(client.stdout.readline(), b"200\n")
         self.write(CLOSED)
-        harness.wait_until(self.updates, "the session has the new policy")
+        self.wait_for_rule("www.example.com:443", "closed")
         client.stdin.write(b"\n")
         client.stdin.flush()
         self.assertEqual(client.stdout.readline(), b"403\n")
 
     def test_networks_change_too(self):
         # What the kernel answers alone has to follow.
-        network = '  - {name: other, cidrs: ["11.22.33.11/32"], decision: %s}'
-        for decision, expected in (("allow", "200"), ("deny", None), ("allow", "200")):
-            before = self.updates()
-            self.write(policy(network % decision))
-            harness.wait_until(lambda: self.updates() > before, "the session has the new policy")
+        network = '  - {name: %s, cidrs: ["11.22.33.11/32"], decision: %s}'
+        for name, decision, expected in (("one", "allow", "200"), ("two", "deny", None), ("three", "allow", "200")):
+            self.write(policy(network % (name, decision)))
+            self.wait_for_rule(f"{OTHER4}:80", name)
+            harness.wait_until(lambda: self.updates() >= ("one", "two", "three").index(name) + 1, "it is recorded")
             status = self.status(f"http://{OTHER4}/", "--max-time", "5")
             self.assertIn(status, [expected] if expected else ["000", "403"])
 
@@ -392,11 +404,11 @@ for line in sys.stdin:
         self.assertEqual(self.status("https://www.example.com/"), "200")
         file.write_text(CLOSED)
         self.appliance.daemon.send_signal(signal.SIGHUP)
-        harness.wait_until(self.updates, "the session has the new policy")
+        self.wait_for_rule("www.example.com:443", "closed")
         self.assertNotEqual(self.status("https://www.example.com/"), "200")
 
     def test_a_bad_file_changes_nothing_and_is_told(self):
-        before = len(self.appliance.log_text())
+        before, updates = len(self.appliance.log_text()), self.updates()
         self.write(OPEN.replace("decision: allow", "decison: allow"))
         harness.wait_until(lambda: "keeps its old text" in self.appliance.log_text()[before:], "it is told")
         told = self.appliance.log_text()[before:]
@@ -406,7 +418,7 @@ for line in sys.stdin:
         harness.wait_until(lambda: self.events(self.sid, "--type", "policy_rejected"), "it is recorded")
         rejected = self.events(self.sid, "--type", "policy_rejected")
         self.assertIn("decison", rejected[0]["fields"]["reason"])
-        self.assertEqual(self.updates(), 0)
+        self.assertEqual(self.updates(), updates)
         # It is a file like any other for what starts now.
         result = self.appliance.cli("policy", "validate", self.appliance.policies / "e2e.yaml")
         self.assertNotEqual(result.returncode, 0)
