@@ -14,9 +14,11 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+#include <type_traits>
 
 namespace agentsh::bpf {
 namespace {
@@ -212,9 +214,41 @@ Result<SessionLinks> Redirector::attach(const SessionRedirect& session) {
   return links;
 }
 
+namespace {
+
+constexpr std::size_t kRecentTables = 4;
+
+bool same_bytes(const DenialEntry& a, const DenialEntry& b) {
+  static_assert(std::has_unique_object_representations_v<abi::DenialKey>);
+  static_assert(std::has_unique_object_representations_v<abi::DenialValue>);
+  return std::memcmp(&a.key, &b.key, sizeof a.key) == 0 &&
+         std::memcmp(&a.value, &b.value, sizeof a.value) == 0;
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const DenialTable>> Redirector::load_denials(
     std::span<const StaticRule> rules) {
-  const CompiledDenials compiled = compile_denials(rules);
+  CompiledDenials compiled = compile_denials(rules);
+  std::shared_ptr<const DenialTable> displaced;  // Freed, if it is the last user, after unlocking.
+  auto tables = tables_.lock();
+  for (const auto& known : tables->known) {
+    if (!std::ranges::equal(known.entries, compiled.entries, same_bytes)) continue;
+    if (auto table = known.table.lock()) return table;
+  }
+  auto table = publish(compiled);
+  if (!table) return table;
+  std::erase_if(tables->known, [](const auto& known) { return known.table.expired(); });
+  tables->known.push_back({std::move(compiled.entries), *table});
+  tables->recent.push_back(*table);
+  if (tables->recent.size() > kRecentTables) {
+    displaced = std::move(tables->recent.front());
+    tables->recent.pop_front();
+  }
+  return table;
+}
+
+Result<std::shared_ptr<const DenialTable>> Redirector::publish(const CompiledDenials& compiled) {
   bpf_map_create_opts options{};
   options.sz = sizeof options;
   options.map_flags = BPF_F_NO_PREALLOC;

@@ -22,6 +22,7 @@
 #pragma once
 
 #include "base/ip.h"
+#include "base/lock_guarded.h"
 #include "base/netns/session_network.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -30,6 +31,7 @@
 #include "proxy/bpf/static_rules.h"
 
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -125,6 +127,8 @@ class Redirector {
   static Result<std::unique_ptr<Redirector>> create(Options options);
   ~Redirector();
 
+  // Rules that were loaded shortly before, or that a session still has, are not loaded again: the
+  // kernel takes milliseconds to publish a table and to free one.
   Result<std::shared_ptr<const DenialTable>> load_denials(std::span<const StaticRule> rules);
 
   // Attaches to the session's cgroup. Before the first command: the session's init may be in it
@@ -155,8 +159,19 @@ class Redirector {
  private:
   explicit Redirector(std::shared_ptr<KernelPrograms> programs);
   Result<> probe(const std::string& cgroup_parent);
+  Result<std::shared_ptr<const DenialTable>> publish(const CompiledDenials& compiled);
+
+  struct LoadedTables {
+    struct Known {
+      std::vector<DenialEntry> entries;
+      std::weak_ptr<const DenialTable> table;
+    };
+    std::vector<Known> known;
+    std::deque<std::shared_ptr<const DenialTable>> recent;  // Kept without a user.
+  };
 
   std::shared_ptr<KernelPrograms> programs_;
+  LockGuarded<LoadedTables> tables_;
   std::unique_ptr<RefusalReader> reader_;
 };
 
