@@ -8,9 +8,23 @@
 namespace agentsh::flows {
 namespace {
 
-// A handshake record of any SSL 3.0 or TLS version (RFC 8446 §5.1).
+// A hello as SSL 2 had it, which OpenSSL still takes for TLS 1.2. Those are shorter than 512 bytes.
+Match match_old_hello(Bytes start) {
+  constexpr std::uint8_t kHello = 0x01;
+  if (start[0] != 0x80 && start[0] != 0x81) return Match::kNo;
+  if (start.size() > 2 && start[2] != kHello) return Match::kNo;
+  if (start.size() > 3 && start[3] != 0x03 && start[3] != 0x00) return Match::kNo;
+  return start.size() > 3 ? Match::kYes : Match::kMore;
+}
+
+// Whatever some server takes for the beginning of TLS: the TLS engine refuses what is not well
+// formed. A raw relay would carry a handshake that nobody saw to whatever name is in it. Servers
+// differ in what they make of a handshake record's version (RFC 8446 section 5.1 says ignore it),
+// and some skip other records in front of it.
 Match match_tls(Bytes start) {
-  if (start[0] != 0x16) return Match::kNo;
+  constexpr std::uint8_t kChangeCipherSpec = 0x14, kHandshake = 0x16, kApplicationData = 0x17;
+  if (start[0] == kHandshake) return Match::kYes;
+  if (start[0] < kChangeCipherSpec || start[0] > kApplicationData) return match_old_hello(start);
   if (start.size() < 2) return Match::kMore;
   return start[1] == 0x03 ? Match::kYes : Match::kNo;
 }

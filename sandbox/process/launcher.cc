@@ -96,6 +96,11 @@ std::string explain_clone_failure(int error, bool own_user_namespace) {
            "run the daemon as root, or allow them (sysctl kernel.unprivileged_userns_clone=1, "
            "user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0)";
   }
+  if (error == EPERM) {
+    return "this daemon runs as root, but may not make the namespaces that a session consists of "
+           "(CAP_SYS_ADMIN is missing, or a seccomp filter of the container forbids it): allow "
+           "that, or run the daemon as an ordinary user";
+  }
   return errno_error(error, "clone3").what;
 }
 

@@ -263,8 +263,10 @@ class World:
 class Appliance:
     """A daemon with its own state directory and socket."""
 
-    def __init__(self, world, user=None, policies=None, config="", intercept=None, server="", network=""):
-        """`server` and `network` are added inside those sections of the configuration, `config` behind them."""
+    def __init__(self, world, user=None, policies=None, config="", intercept=None, server="", network="", prefix=()):
+        """`server` and `network` are added inside those sections of the configuration, `config` behind them. `prefix`
+        is a command that runs the daemon."""
+        self.prefix = list(prefix)
         self.world = world
         self.user = pwd.getpwnam(user) if user else None
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="appliance-", dir=world.directory))
@@ -303,7 +305,7 @@ class Appliance:
         reader, writer = os.pipe()
         os.set_inheritable(writer, True)
         self.daemon = self.world.processes.start(
-            *self.as_user([Arguments.bin / "agentshd", "server", "--config", self.config, "--ready-fd", writer]),
+            *self.prefix, *self.as_user([Arguments.bin / "agentshd", "server", "--config", self.config, "--ready-fd", writer]),
             env=self.environment(), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, pass_fds=[writer])
         os.close(writer)
         with os.fdopen(reader, "rb") as ready:

@@ -15,9 +15,11 @@ struct SniffCase {
 
 TEST(Sniffer, TellsProtocolsApart) {
   const std::vector<SniffCase> cases = {
-      {"\x16", Match::kMore},
-      {"\x16\x03", Match::kYes, Protocol::kTls},
-      {"\x16\x02", Match::kYes, Protocol::kRaw},
+      {"\x16", Match::kYes, Protocol::kTls},
+      {"\x16\x02", Match::kYes, Protocol::kTls},
+      {"\x15", Match::kMore},
+      {"\x15\x03", Match::kYes, Protocol::kTls},
+      {"\x14\x04", Match::kYes, Protocol::kRaw},
       {client_hello("a.example"), Match::kYes, Protocol::kTls},
       {"G", Match::kMore},
       {"GET", Match::kMore},
@@ -36,7 +38,10 @@ TEST(Sniffer, TellsProtocolsApart) {
       {"{\"a\":1}", Match::kYes, Protocol::kRaw},
       {std::string("\0\0\0\x08", 4), Match::kYes, Protocol::kRaw},
       {std::string("0032git-upload-pack /x\0host=y", 29), Match::kYes, Protocol::kRaw},
-      {"\x80\x2e\x01\x03\x01", Match::kYes, Protocol::kRaw},
+      {"\x80\x2e\x01", Match::kMore},
+      {"\x80\x2e\x01\x03\x01", Match::kYes, Protocol::kTls},
+      {"\x80\x2e\x02", Match::kYes, Protocol::kRaw},
+      {"\xff\xfd\x01", Match::kYes, Protocol::kRaw},
       {std::string(9000, 'a'), Match::kYes, Protocol::kHttp},
   };
   for (const SniffCase& one : cases) {
