@@ -166,6 +166,8 @@ boost::asio::awaitable<Result<std::shared_ptr<Session>>> SessionRegistry::create
   sessions_[session->id()] = session;
   session->start([this, id = session->id()] { ended(id); });
   record(*session, "session_created");
+  // A reload while it was launched did not find it.
+  renew_policy(*session);
   co_return session;
 }
 
@@ -332,19 +334,25 @@ void SessionRegistry::reload_policies() {
       record(*session, "policy_rejected", bad->second);
       continue;
     }
-    auto compiled = services_.policies.get(name, session->description().variables);
-    if (!compiled) {
-      log_error("policy", "session {} keeps its policy: {}", id, compiled.error().what);
-      record(*session, "policy_rejected", compiled.error().what);
-      continue;
-    }
-    if (*compiled == session->gate().policy()) continue;
-    session->gate().set_policy(*compiled);
-    if (auto done = session->ingress().set_static_rules(kernel_rules(**compiled).rules); !done) {
-      log_error("policy", "session {}: {}", id, done.error().what);
-    }
-    record(*session, "policy_updated");
+    renew_policy(*session);
   }
+}
+
+// Gives a session the policy of its name as it is loaded now.
+void SessionRegistry::renew_policy(Session& session) {
+  auto compiled =
+      services_.policies.get(session.description().policy, session.description().variables);
+  if (!compiled) {
+    log_error("policy", "session {} keeps its policy: {}", session.id(), compiled.error().what);
+    record(session, "policy_rejected", compiled.error().what);
+    return;
+  }
+  if (*compiled == session.gate().policy()) return;
+  session.gate().set_policy(*compiled);
+  if (auto done = session.ingress().set_static_rules(kernel_rules(**compiled).rules); !done) {
+    log_error("policy", "session {}: {}", session.id(), done.error().what);
+  }
+  record(session, "policy_updated");
 }
 
 void SessionRegistry::record(const Session& session, std::string type, std::string reason) {

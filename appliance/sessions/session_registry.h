@@ -76,6 +76,7 @@ class SessionRegistry {
                               std::vector<std::string>& warnings) const;
   boost::asio::awaitable<void> reap();
   void ended(const std::string& id);
+  void renew_policy(Session& session);
   void record(const Session& session, std::string type, std::string reason = {});
 
   boost::asio::any_io_executor executor_;
