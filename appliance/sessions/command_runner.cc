@@ -122,7 +122,6 @@ struct CommandRunner::Run {
   ExecOutcome outcome;
   std::shared_ptr<RunningCommand> command = std::make_shared<RunningCommand>();
   sandbox::Spawn spawn;
-  bool directory_fallback = false;
   bool timed_out = false;
   std::optional<sandbox::SpawnFailed> spawn_failed;
   std::optional<sandbox::Exited> exited;
@@ -213,7 +212,8 @@ bool CommandRunner::prepare_environment(Run& run, const policy::CommandFacts& fa
   };
   for (const auto& variable : options_.inject) add(variable);
   for (const auto& variable : run.session->injected_environment()) add(variable);
-  add({"PWD", run.session->cwd()});
+  // A shell sets it; a wrong one would mislead other programs.
+  std::erase_if(variables, [](const auto& entry) { return entry.first == "PWD"; });
 
   run.spawn.path = run.request.command;
   run.spawn.argv = {run.request.argv0.empty() ? run.request.command : run.request.argv0};
@@ -226,7 +226,7 @@ bool CommandRunner::prepare_environment(Run& run, const policy::CommandFacts& fa
   // A directory that the client merely stands in is a wish; one that `cd` or the request names is
   // an order.
   const bool wish = run.request.working_directory_optional;
-  run.directory_fallback = wish;
+  if (wish) run.spawn.fallback_directory = run.session->cwd();
   run.spawn.directory =
       run.request.working_directory.empty() || (wish && run.session->cwd_changed())
           ? run.session->cwd()

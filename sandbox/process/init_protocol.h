@@ -73,6 +73,7 @@ struct Spawn {
   std::vector<std::string> argv;
   std::vector<std::string> environment;  // "NAME=value"
   std::string directory;
+  std::string fallback_directory;  // Where `directory` cannot be entered. Empty: then it fails.
   mode_t umask = 022;
   // Bit N set: descriptor N of the command is the slave of a new PTY, its controlling terminal. The
   // other descriptors come with the message, in order.
@@ -83,7 +84,8 @@ struct Spawn {
 template <class Archive>
 void describe(Archive& archive, Spawn& message) {
   archive(message.id, message.path, message.argv, message.environment, message.directory,
-          message.umask, message.terminal_fds, message.rows, message.columns);
+          message.fallback_directory, message.umask, message.terminal_fds, message.rows,
+          message.columns);
 }
 
 struct Spawned {

@@ -164,9 +164,21 @@ class Streams(harness.ApplianceTest):
             os.chown(self.workspace / "sub", self.appliance.user.pw_uid, self.appliance.user.pw_gid)
         self.assertEqual(self.appliance.cli("exec", sid, "--", "cd", "sub", cwd="/").returncode, 0)
         self.assertEqual(self.appliance.cli("exec", sid, "--", "export", "GREETING=hi there").returncode, 0)
-        result = self.appliance.cli("exec", sid, "--", "sh", "-c", 'pwd; echo "$GREETING"', cwd="/nonexistent"[:1])
+        result = self.appliance.cli("exec", sid, "--", "sh", "-c", 'pwd; echo "$GREETING"', cwd="/")
         self.assertIn(b"hi there\n", result.stdout)
         self.assertEqual(self.appliance.json("session", "info", sid)["cwd"], str(self.workspace / "sub"))
+
+
+    def test_a_directory_that_the_session_does_not_have(self):
+        sid = self.create_session()
+        hidden = self.appliance.home / "state" if self.appliance.user else "/root"
+        result = self.appliance.cli("exec", sid, "--", "pwd", "-P", cwd=hidden)
+        self.assertIn(result.stdout.decode().strip(), (str(self.workspace), str(hidden)))
+        self.assertEqual(result.returncode, 0)
+        gone = self.appliance.workspace()
+        client = self.appliance.cli("exec", sid, "--", "sh", "-c", "pwd -P", cwd=gone,
+                                    preexec_fn=lambda: os.rmdir(gone))
+        self.assertEqual((client.returncode, client.stdout.decode().strip()), (0, str(self.workspace)))
 
 
 class Terminals(harness.ApplianceTest):

@@ -72,6 +72,7 @@ struct ChildPlan {
   std::array<int, 3> fds{};
   int controlling_terminal = -1;
   const char* directory = nullptr;
+  const char* fallback_directory = nullptr;  // Null: none.
   mode_t umask = 0;
   const std::vector<const char*>* programs = nullptr;
   char** argv = nullptr;
@@ -120,7 +121,11 @@ int try_exec(ChildPlan& plan) {
       give_up(Stage::kDescriptors, errno);
   }
   ::umask(plan.umask);
-  if (::chdir(plan.directory) != 0) give_up(Stage::kDirectory, errno);
+  if (::chdir(plan.directory) != 0) {
+    const int error = errno;
+    if (plan.fallback_directory == nullptr || ::chdir(plan.fallback_directory) != 0)
+      give_up(Stage::kDirectory, error);
+  }
   give_up(Stage::kExec, try_exec(plan));
   __builtin_unreachable();
 }
@@ -190,6 +195,8 @@ std::expected<Commands::Started, SpawnFailed> Commands::start(const Spawn& reque
   plan.environment = environment.data();
   plan.shell_argv = shell_argv.data();
   plan.directory = request.directory.c_str();
+  if (!request.fallback_directory.empty())
+    plan.fallback_directory = request.fallback_directory.c_str();
   plan.umask = request.umask;
 
   const pid_t pid = fork_child(plan);
