@@ -90,6 +90,9 @@ struct ApprovalsSection {
 
 enum class InterceptMode { kAuto, kEbpf, kNftables };
 
+// What a question about a name that the policy refuses is answered.
+enum class DenyRcode { kNxDomain, kRefused, kServFail };
+
 struct UpstreamProxy {
   std::string host;  // Empty: none.
   std::uint16_t port = 0;
@@ -114,6 +117,7 @@ struct NetworkSection {
   bool ebpf_required = false;
   int threads = 0;                  // 0: one per processor.
   std::vector<Endpoint> resolvers;  // Empty: those of /etc/resolv.conf.
+  DenyRcode deny_rcode = DenyRcode::kNxDomain;
   std::vector<std::string> upstream_ca_files;
   UpstreamProxy upstream_proxy;
   std::vector<std::string> upstream_proxy_bypass;  // Hosts, "*.suffix", CIDR networks.

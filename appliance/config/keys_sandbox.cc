@@ -16,6 +16,9 @@ constexpr Word<InterceptMode> kInterceptModes[] = {
     {"auto", InterceptMode::kAuto},         {"ebpf", InterceptMode::kEbpf},
     {"nftables", InterceptMode::kNftables}, {"all", InterceptMode::kAuto},
     {"tcp_only", InterceptMode::kAuto},     {"monitor", InterceptMode::kAuto}};
+constexpr Word<DenyRcode> kDenyRcodes[] = {{"nxdomain", DenyRcode::kNxDomain},
+                                           {"refused", DenyRcode::kRefused},
+                                           {"servfail", DenyRcode::kServFail}};
 constexpr Word<SecurityMode> kSecurityModes[] = {{"auto", SecurityMode::kAuto},
                                                  {"full", SecurityMode::kFull},
                                                  {"landlock", SecurityMode::kLandlock},
@@ -98,6 +101,9 @@ void add_network_keys(Schema& schema, NetworkSection& network) {
   schema.add(block + "tls_passthrough",
              text_list_field(network.tls_passthrough, "hosts", check_host),
              "Hosts whose TLS is never opened, because their clients pin a certificate.");
+  schema.add(block + "deny_rcode", word_field(network.deny_rcode, kDenyRcodes),
+             "What questions about refused names are answered. nxdomain ends the matter for every "
+             "client; many take refused and servfail for a passing failure and try again.");
   add_upstream_keys(schema, network);
   add_timeout_keys(schema, network.timeouts);
 }

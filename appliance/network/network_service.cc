@@ -104,6 +104,18 @@ flows::FlowOptions flow_options(const config::NetworkSection& network) {
   return options;
 }
 
+dns::Rcode deny_rcode(config::DenyRcode configured) {
+  switch (configured) {
+    case config::DenyRcode::kNxDomain:
+      return dns::Rcode::kNxDomain;
+    case config::DenyRcode::kRefused:
+      return dns::Rcode::kRefused;
+    case config::DenyRcode::kServFail:
+      return dns::Rcode::kServFail;
+  }
+  return dns::Rcode::kRefused;
+}
+
 }  // namespace
 
 struct NetworkService::State {
@@ -171,6 +183,7 @@ Result<> NetworkService::State::create_lanes() {
     return std::unexpected(with_context(trust.error(), "certificates of upstream servers"));
   upstream_trust = std::move(*trust);
   dns::EngineOptions engine_options;
+  engine_options.deny_rcode = deny_rcode(config.sandbox.network.deny_rcode);
   auto engine =
       std::make_shared<dns::Engine>(engine_options, std::make_shared<dns::Cache>(kDnsCacheBytes));
   dns::UpstreamOptions upstream;

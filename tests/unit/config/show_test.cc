@@ -67,6 +67,7 @@ constexpr Default kDefaults[] = {
     {"sandbox.network.threads", "0"},
     {"sandbox.network.tls_inspection.enabled", "true"},
     {"sandbox.network.tls_passthrough", "[]"},
+    {"sandbox.network.deny_rcode", "\"nxdomain\""},
     {"sandbox.network.resolvers", "[]"},
     {"sandbox.network.upstream_ca_files", "[]"},
     {"sandbox.network.upstream_proxy.url", "\"\""},
