@@ -248,7 +248,7 @@ Result<> Daemon::State::open_network() {
       loop.get_executor(),
       SessionRegistry::Services{values(), *recorder, approvals, *policies, *redirect, *network,
                                 *trust, *launcher, cgroup_base, *init, own_paths(),
-                                std::move(*programs), rootless});
+                                own_programs(), std::move(*programs), rootless});
   CommandRunner::Options options;
   options.default_timeout = std::chrono::nanoseconds(0);
   for (const auto& variable : values().sandbox.env_inject) options.inject.push_back(variable);

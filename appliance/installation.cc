@@ -25,6 +25,14 @@ Result<std::string> find_init_program() {
               ": the installation is incomplete");
 }
 
+std::vector<std::string> own_programs() {
+  std::vector<std::string> programs;
+  const std::filesystem::path here = executable().parent_path();
+  for (const char* name : {"agentsh", "agentshd"}) programs.push_back((here / name).string());
+  if (auto init = find_init_program()) programs.push_back(std::move(*init));
+  return programs;
+}
+
 std::vector<std::string> policy_directories(const config::ServerConfig& config) {
   std::vector<std::string> directories = {config.policies.dir};
   const std::filesystem::path packs =

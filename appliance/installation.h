@@ -14,6 +14,9 @@ namespace agentsh {
 // installed.
 Result<std::string> find_init_program();
 
+// What the daemon or a user starts of this installation.
+std::vector<std::string> own_programs();
+
 // Where policies are looked for, first one first: the configured directory, /etc/agentsh/policies,
 // the packs that were shipped.
 std::vector<std::string> policy_directories(const config::ServerConfig& config);

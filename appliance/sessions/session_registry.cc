@@ -240,6 +240,7 @@ Result<SessionView> SessionRegistry::view_of(const SessionDescription& descripti
   view.workspace = description.workspace;
   view.virtual_workspace = description.virtual_workspace;
   view.own_paths = services_.own_paths;
+  view.own_programs = services_.own_programs;
   view.seccomp_programs = services_.seccomp_programs;
   view.trust = services_.trust.current()->mounts;
   const policy::MountPlan plan = policy::plan_mounts(compiled, description.workspace);

@@ -41,7 +41,8 @@ class SessionRegistry {
     net::Worker& launcher;
     std::string cgroup_base;  // Empty: no cgroups.
     std::string init_program;
-    std::vector<std::string> own_paths;  // Masked in every session.
+    std::vector<std::string> own_paths;     // Masked in every session.
+    std::vector<std::string> own_programs;  // Read-only in every session.
     std::vector<std::string> seccomp_programs;
     bool rootless = false;
   };

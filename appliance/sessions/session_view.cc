@@ -16,10 +16,26 @@ namespace {
 // Made new by init, so nothing beneath them is the host's.
 constexpr std::string_view kReplaced[] = {"/tmp/", "/run/",  "/var/run/", "/var/tmp/",
                                           "/dev/", "/proc/", "/sys/"};
+// What a session has of its own and writes as it likes. A rule that opens the whole of one means
+// this: with the host's in its place it would read other programs' files there, change them, and
+// meet their sockets. A directory beneath one, named by a rule, is the host's.
+constexpr std::string_view kOwnDirectories[] = {"/tmp", "/var/tmp", "/run", "/var/run"};
+// Made for the session by the kernel; the host's show and control what is outside.
+constexpr std::string_view kOwnFilesystems[] = {"/dev", "/proc", "/sys"};
 
 bool beneath(std::string_view path, std::string_view directory) {
   return path.starts_with(directory) &&
          (path.size() == directory.size() || path[directory.size()] == '/');
+}
+
+bool is_temporary(std::string_view path) {
+  return std::ranges::find(kOwnDirectories, path) != std::ranges::end(kOwnDirectories);
+}
+
+bool is_sessions_own(std::string_view path) {
+  return is_temporary(path) || std::ranges::any_of(kOwnFilesystems, [&](std::string_view own) {
+           return beneath(path, own);
+         });
 }
 
 // The host's resolver configuration with our address as the only server.
@@ -56,9 +72,10 @@ Result<> check_workspace(const SessionView& view) {
   }
   if (!S_ISDIR(status.st_mode)) return fail("workspace " + view.workspace + ": not a directory");
   for (std::string_view system :
-       {"/", "/proc", "/sys", "/dev", "/run", "/tmp", "/usr", "/etc", "/boot"}) {
-    if (view.workspace == system || (system.size() > 1 && system != "/tmp" && system != "/run" &&
-                                     beneath(view.workspace, system))) {
+       {"/", "/tmp", "/var", "/var/tmp", "/run", "/var/run", "/proc", "/sys", "/dev", "/usr",
+        "/etc", "/boot", "/bin", "/sbin", "/lib"}) {
+    const bool holds_others = system == "/" || system == "/var" || is_temporary(system);
+    if (view.workspace == system || (!holds_others && beneath(view.workspace, system))) {
       return fail(fmt::format(
           "workspace {}: a system directory cannot be a workspace; choose a project's directory",
           view.workspace));
@@ -107,6 +124,13 @@ Result<> pin_all(const SessionView& view, const WritableTree& tree, sandbox::Ses
   for (const std::string& own : view.own_paths) {
     if (auto done = pin(own, tree, spec); !done) return done;
   }
+  // Our programs may be run and not replaced: the daemon starts them for the next session.
+  for (const std::string& program : view.own_programs) {
+    if (!beneath(program, tree.source)) continue;
+    if (auto done = pin(program, tree, spec); !done) return done;
+    spec.binds.push_back(
+        {program, tree.target + program.substr(tree.source.size()), false, false, true});
+  }
   return {};
 }
 
@@ -149,6 +173,7 @@ Result<sandbox::SessionSpec> build_session_spec(const SessionView& view) {
   spec.binds.push_back({view.workspace, view.workspace, view.workspace_writable, false, false});
   if (view.workspace_writable) spec.writable.push_back(view.workspace);
   for (const std::string& tree : view.writable) {
+    if (is_sessions_own(tree)) continue;
     if (view.workspace_writable && beneath(tree, view.workspace)) continue;
     spec.binds.push_back({tree, tree, true, true, true});
     spec.writable.push_back(tree);
@@ -156,8 +181,9 @@ Result<sandbox::SessionSpec> build_session_spec(const SessionView& view) {
   for (const std::string& tree : std::vector<std::string>(spec.writable)) {
     if (auto done = pin_all(view, {tree, tree}, spec); !done) return std::unexpected(done.error());
   }
-  for (const std::string& path : view.read_only)
-    spec.binds.push_back({path, path, false, false, true});
+  for (const std::string& path : view.read_only) {
+    if (!is_sessions_own(path)) spec.binds.push_back({path, path, false, false, true});
+  }
   if (view.virtual_workspace) {
     if (auto done = add_virtual_workspace(view, spec); !done) return std::unexpected(done.error());
   }

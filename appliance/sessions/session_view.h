@@ -29,6 +29,7 @@ struct SessionView {
   std::vector<std::string> read_only;  // Trees and files inside writable ones.
   std::vector<std::string> masked;     // By the policy.
   std::vector<std::string> own_paths;  // The daemon's: state, sockets, configuration.
+  std::vector<std::string> own_programs;  // agentsh, agentshd, agentsh-init.
   std::vector<TrustMount> trust;
   bool require_landlock = true;
   std::vector<std::string>

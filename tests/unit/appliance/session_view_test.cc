@@ -73,6 +73,46 @@ TEST_F(SessionViewTest, AWorkspaceBesideOursHasNoExtraMounts) {
   EXPECT_EQ(position(*spec, home_ + "/.config"), spec->binds.size());
 }
 
+TEST_F(SessionViewTest, ProgramsInTheWorkspaceStayAsTheyAre) {
+  std::filesystem::create_directories(home_ + "/build/bin");
+  view_.own_programs = {home_ + "/build/bin/agentsh", home_ + "/build/bin/agentshd"};
+  const auto spec = build_session_spec(view_);
+  ASSERT_TRUE(spec) << spec.error().what;
+  EXPECT_LT(position(*spec, home_ + "/build"), position(*spec, home_ + "/build/bin"));
+  for (const std::string& program : view_.own_programs) {
+    const std::size_t at = position(*spec, program);
+    ASSERT_LT(at, spec->binds.size());
+    EXPECT_LT(position(*spec, home_ + "/build/bin"), at);
+    EXPECT_FALSE(spec->binds[at].writable);
+  }
+}
+
+TEST_F(SessionViewTest, TemporaryDirectoriesAreTheSessionsOwnWhateverARuleOpens) {
+  std::filesystem::create_directory(home_ + "/project");
+  view_.workspace = home_ + "/project";
+  view_.writable = {"/dev",    "/dev/shm", "/proc",       "/run",
+                    "/sys/fs", "/tmp",     "/tmp/shared", "/var/tmp"};
+  view_.read_only = {"/proc/sys"};
+  const auto spec = build_session_spec(view_);
+  ASSERT_TRUE(spec) << spec.error().what;
+  for (const std::string& own :
+       {"/dev", "/dev/shm", "/proc", "/run", "/sys/fs", "/tmp", "/var/tmp"}) {
+    EXPECT_EQ(position(*spec, own), spec->binds.size()) << own;
+  }
+  EXPECT_EQ(position(*spec, "/proc/sys"), spec->binds.size());
+  // One beneath that a rule names is the host's.
+  EXPECT_LT(position(*spec, "/tmp/shared"), spec->binds.size());
+}
+
+TEST_F(SessionViewTest, SystemDirectoriesAreNoWorkspaces) {
+  for (const char* system : {"/", "/tmp", "/var/tmp", "/run", "/proc/1", "/usr/share", "/bin"}) {
+    view_.workspace = system;
+    const auto spec = build_session_spec(view_);
+    ASSERT_FALSE(spec) << system;
+    EXPECT_THAT(spec.error().what, HasSubstr("choose a project's directory")) << system;
+  }
+}
+
 TEST_F(SessionViewTest, ASymbolicLinkAboveOursIsRefused) {
   std::filesystem::rename(home_ + "/.config", home_ + "/dotfiles");
   std::filesystem::create_symlink("dotfiles", home_ + "/.config");
