@@ -9,6 +9,7 @@
 #include "appliance/installation.h"
 #include "appliance/version.h"
 #include "base/log.h"
+#include "base/printing_main.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -102,5 +103,5 @@ int run(Arguments arguments) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  return agentsh::run(arguments);
+  return agentsh::end_of_printing([&] { return agentsh::run(arguments); });
 }

@@ -120,8 +120,9 @@ int run_config_verb(std::span<const std::string> args) {
   ValidateOptions validate_options;
   CLI::App* validate_verb =
       app.add_subcommand("validate", "What is wrong, with file, line and column");
-  validate_verb->add_option("--path,--config", validate_options.file,
-                            "The file, instead of looking for it");
+  CLI::Option* named = validate_verb->add_option("--path,--config", validate_options.file,
+                                                 "The file, instead of looking for it");
+  validate_verb->add_option("file", validate_options.file, "The same")->excludes(named);
   validate_verb->add_flag("--json", validate_options.json, "As a JSON array, for editors");
   std::vector<std::string> reversed(args.rbegin(), args.rend());
   try {

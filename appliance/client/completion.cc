@@ -11,7 +11,7 @@ constexpr std::pair<std::string_view, std::string_view> kSubcommands[] = {
     {"session", "create list info update attach logs publish destroy"},
     {"events", "query tail"},
     {"approve", "list resolve"},
-    {"policy", "list show validate lint explain keygen sign verify"},
+    {"policy", "list show validate lint explain test keygen sign verify"},
     {"config", "show validate"},
     {"audit", "verify chain"},
     {"ca", "export rotate"},

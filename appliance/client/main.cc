@@ -7,6 +7,7 @@
 #include "appliance/client/server_verbs.h"
 #include "appliance/client/session_verbs.h"
 #include "appliance/version.h"
+#include "base/printing_main.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -72,6 +73,11 @@ constexpr Absent kAbsent[] = {
     {"activate-extension", "this is for another operating system"},
 };
 
+constexpr Absent kAbsentPolicyVerbs[] = {
+    {"generate", "this version does not write policies from what it recorded"},
+    {"db", "this version does not guard databases"},
+};
+
 void print_help(FILE* out) {
   fmt::print(
       out,
@@ -118,6 +124,12 @@ int run(Arguments arguments) {
       if (argument.starts_with("--direct-db")) return hand_to_daemon(arguments);
     }
   }
+  if (name == "policy" && arguments.size() > 1) {
+    for (const Absent& absent : kAbsentPolicyVerbs) {
+      if (absent.name == arguments[1])
+        return report(fmt::format("policy {}: {}", absent.name, absent.reason));
+    }
+  }
   for (const Verb& verb : kVerbs) {
     if (verb.name == name)
       return verb.run == nullptr ? hand_to_daemon(arguments) : verb.run(arguments.subspan(1));
@@ -134,5 +146,5 @@ int run(Arguments arguments) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  return agentsh::client::run(arguments);
+  return agentsh::end_of_printing([&] { return agentsh::client::run(arguments); });
 }

@@ -1,4 +1,5 @@
 #include "appliance/handlers/handlers.h"
+#include "appliance/sessions/directory_check.h"
 #include "appliance/sessions/request_keys.h"
 #include "base/encoding.h"
 #include "base/json_writer.h"
@@ -72,7 +73,11 @@ awaitable<Response> update_session(std::shared_ptr<Session> session, Exchange& e
     if (!good) co_return Response::error(400, "env: must hold names of variables and strings");
   }
   if (const std::string_view cwd = root.text("cwd"); !cwd.empty()) {
-    if (auto set = session->set_cwd(std::string(cwd)); !set) co_return Response::error(set.error());
+    auto directory = session->resolved(std::string(cwd));
+    if (!directory) co_return Response::error(directory.error());
+    if (auto entered = co_await check_directory(session, *directory); !entered)
+      co_return Response::error(entered.error());
+    session->set_cwd(std::move(*directory));
   }
   // Names only: values may be secrets.
   std::vector<std::string> names;

@@ -349,13 +349,15 @@ void CommandRunner::finish(Run& run) {
   run.session->touch();
 }
 
-bool CommandRunner::run_builtin(Run& run) {
-  auto result = agentsh::run_builtin(*run.session, run.request.command, run.request.args);
-  if (!result) return false;
+boost::asio::awaitable<bool> CommandRunner::run_builtin(Run& run) {
+  // The program of that name tells where this one command stands.
+  if (run.request.command == "pwd" && run.spawn.directory != run.session->cwd()) co_return false;
+  auto result = co_await agentsh::run_builtin(run.session, run.request.command, run.request.args);
+  if (!result) co_return false;
   run.outcome.exit_code = result->exit_code;
   run.outcome.standard_output = {result->standard_output, result->standard_output.size()};
   run.outcome.standard_error = {result->standard_error, result->standard_error.size()};
-  return true;
+  co_return true;
 }
 
 boost::asio::awaitable<ExecOutcome> CommandRunner::run_captured(std::shared_ptr<Session> session,
@@ -380,7 +382,7 @@ boost::asio::awaitable<ExecOutcome> CommandRunner::run_captured(std::shared_ptr<
     co_return std::move(run.outcome);
   }
   bool admitted = co_await admit(run);
-  if (admitted && !run_builtin(run) && open_recording(run)) {
+  if (admitted && !co_await run_builtin(run) && open_recording(run)) {
     const int passed[] = {input->get(), (*output)->write_end(), (*errors)->write_end()};
     if (start(run, passed)) {
       (*output)->release_write_end();
@@ -424,7 +426,7 @@ boost::asio::awaitable<std::optional<ExecOutcome>> CommandRunner::run_attached(
     co_return std::move(run.outcome);
   }
   if (!co_await admit(run)) co_return std::move(run.outcome);
-  if (run_builtin(run)) co_return std::move(run.outcome);
+  if (co_await run_builtin(run)) co_return std::move(run.outcome);
 
   if (!open_recording(run)) co_return std::move(run.outcome);
   if (run.recording) {

@@ -50,7 +50,7 @@ class CommandRunner {
  private:
   struct Run;
   boost::asio::awaitable<bool> admit(Run& run);
-  bool run_builtin(Run& run);
+  boost::asio::awaitable<bool> run_builtin(Run& run);
   bool prepare_environment(Run& run, const policy::CommandFacts& facts);
   bool open_recording(Run& run);
   bool start(Run& run, std::span<const int> fds);

@@ -72,16 +72,19 @@ std::string Session::as_seen(std::string directory) const {
   return directory;
 }
 
-Result<> Session::set_cwd(const std::string& directory) {
+Result<std::string> Session::resolved(const std::string& directory) const {
   std::filesystem::path path = directory;
   if (path.is_relative()) path = std::filesystem::path(cwd_) / path;
   path = path.lexically_normal();
   std::string text = path.native();
   if (text.size() > 1 && text.ends_with('/')) text.pop_back();
   if (text.find('\0') != std::string::npos) return fail("directory names cannot contain NUL bytes");
-  cwd_ = text;
+  return text;
+}
+
+void Session::set_cwd(std::string resolved) {
+  cwd_ = std::move(resolved);
   cwd_changed_ = true;
-  return {};
 }
 
 void Session::set_variable(const std::string& name, const std::string& value) {

@@ -88,7 +88,9 @@ class Session : public std::enable_shared_from_this<Session> {
   std::string as_seen(std::string directory) const;
   const std::string& cwd() const { return cwd_; }
   bool cwd_changed() const { return cwd_changed_; }
-  Result<> set_cwd(const std::string& directory);
+  // `directory` as commands see it, from where the session stands.
+  Result<std::string> resolved(const std::string& directory) const;
+  void set_cwd(std::string resolved);
   void set_variable(const std::string& name, const std::string& value);
   void unset_variable(const std::string& name);
   // `variables` with the session's own changes applied.

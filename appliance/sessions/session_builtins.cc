@@ -1,5 +1,7 @@
 #include "appliance/sessions/session_builtins.h"
 
+#include "appliance/sessions/directory_check.h"
+
 namespace agentsh {
 namespace {
 
@@ -19,20 +21,24 @@ BuiltinResult export_variables(Session& session, const std::vector<std::string>&
 
 }  // namespace
 
-std::optional<BuiltinResult> run_builtin(Session& session, const std::string& name,
-                                         const std::vector<std::string>& arguments) {
+boost::asio::awaitable<std::optional<BuiltinResult>> run_builtin(
+    std::shared_ptr<Session> session, std::string name, std::vector<std::string> arguments) {
   if (name == "cd" && arguments.size() <= 1) {
-    const std::string target = arguments.empty() ? session.workspace_root() : arguments[0];
-    auto set = session.set_cwd(target);
-    return set ? BuiltinResult{} : failed(name, set.error().what);
+    const std::string target = arguments.empty() ? session->workspace_root() : arguments[0];
+    auto directory = session->resolved(target);
+    if (!directory) co_return failed(name, directory.error().what);
+    if (auto entered = co_await check_directory(session, *directory); !entered)
+      co_return failed(name, entered.error().what);
+    session->set_cwd(std::move(*directory));
+    co_return BuiltinResult{};
   }
-  if (name == "pwd" && arguments.empty()) return BuiltinResult{0, session.cwd() + "\n", {}};
-  if (name == "export") return export_variables(session, arguments);
+  if (name == "pwd" && arguments.empty()) co_return BuiltinResult{0, session->cwd() + "\n", {}};
+  if (name == "export") co_return export_variables(*session, arguments);
   if (name == "unset") {
-    for (const std::string& variable : arguments) session.unset_variable(variable);
-    return BuiltinResult{};
+    for (const std::string& variable : arguments) session->unset_variable(variable);
+    co_return BuiltinResult{};
   }
-  return std::nullopt;
+  co_return std::nullopt;
 }
 
 }  // namespace agentsh

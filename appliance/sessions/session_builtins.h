@@ -3,6 +3,9 @@
 
 #include "appliance/sessions/session.h"
 
+#include <boost/asio/awaitable.hpp>
+
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,7 +19,7 @@ struct BuiltinResult {
 };
 
 // Empty: no builtin.
-std::optional<BuiltinResult> run_builtin(Session& session, const std::string& name,
-                                         const std::vector<std::string>& arguments);
+boost::asio::awaitable<std::optional<BuiltinResult>> run_builtin(
+    std::shared_ptr<Session> session, std::string name, std::vector<std::string> arguments);
 
 }  // namespace agentsh

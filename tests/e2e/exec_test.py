@@ -83,6 +83,18 @@ class Streams(harness.ApplianceTest):
         directory = self.appliance.cli("exec", "--json", json.dumps({"command": "ls", "working_dir": "/nowhere"}), self.sid)
         self.assertEqual(directory.returncode, 2, directory.stderr)
 
+    def test_a_reader_that_has_enough_ends_the_client(self):
+        sid = self.create_session()
+        for verb in (["session", "logs", sid], ["policy", "show", "e2e"], ["config", "show"]):
+            reader, writer = os.pipe()
+            os.close(reader)
+            client = subprocess.run(
+                self.appliance.as_user([harness.Arguments.bin / "agentsh", *verb]), stdin=subprocess.DEVNULL,
+                env=self.appliance.environment() | {"AGENTSH_CONFIG": str(self.appliance.config)}, stdout=writer,
+                stderr=subprocess.PIPE, timeout=20)
+            os.close(writer)
+            self.assertEqual((client.returncode, client.stderr), (128 + 13, b""), verb)
+
     def test_a_closed_pipe_ends_the_writer(self):
         script = f"{harness.Arguments.bin}/agentsh exec {self.sid} -- yes | head -n 1"
         result = subprocess.run(self.appliance.as_user(["bash", "-c", script + '; echo "${PIPESTATUS[0]}"']),
@@ -168,6 +180,17 @@ class Streams(harness.ApplianceTest):
         self.assertIn(b"hi there\n", result.stdout)
         self.assertEqual(self.appliance.json("session", "info", sid)["cwd"], str(self.workspace / "sub"))
 
+
+    def test_a_directory_that_cannot_be_entered_is_no_ones_directory(self):
+        sid = self.create_session()
+        result = self.appliance.cli("exec", sid, "--", "cd", "/nonexistent")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"No such file or directory", result.stderr)
+        result = self.appliance.cli("session", "update", sid, "--cwd", "/etc/passwd")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"Not a directory", result.stderr)
+        self.assertEqual(self.appliance.json("session", "info", sid)["cwd"], str(self.workspace))
+        self.assertEqual(self.appliance.cli("exec", sid, "--", "true").returncode, 0)
 
     def test_a_directory_that_the_session_does_not_have(self):
         sid = self.create_session()
