@@ -27,12 +27,14 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 #include <grp.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <thread>
 
@@ -48,6 +50,16 @@ void raise_descriptor_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Of /proc/self/statm, proc(5): size, resident, ... in pages.
+std::size_t resident_bytes() {
+  const auto text = read_file("/proc/self/statm", 256);
+  if (!text) return 0;
+  const std::size_t blank = text->find(' ');
+  if (blank == std::string::npos) return 0;
+  return std::strtoull(text->c_str() + blank, nullptr, 10) *
+         static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
 audit::RecorderOptions recorder_options(const config::ServerConfig& config) {
@@ -154,6 +166,7 @@ struct Daemon::State {
 
   static awaitable<void> wait_for_signals(State& state);
   static awaitable<void> expire_approvals(State& state);
+  static awaitable<void> return_memory(State& state);
   static awaitable<void> shut_down(State& state);
 };
 
@@ -247,8 +260,8 @@ Result<> Daemon::State::open_network() {
   sessions = std::make_unique<SessionRegistry>(
       loop.get_executor(),
       SessionRegistry::Services{values(), *recorder, approvals, *policies, *redirect, *network,
-                                *trust, *launcher, cgroup_base, *init, own_paths(),
-                                own_programs(), std::move(*programs), rootless});
+                                *trust, *launcher, cgroup_base, *init, own_paths(), own_programs(),
+                                std::move(*programs), rootless});
   CommandRunner::Options options;
   options.default_timeout = std::chrono::nanoseconds(0);
   for (const auto& variable : values().sandbox.env_inject) options.inject.push_back(variable);
@@ -352,6 +365,23 @@ awaitable<void> Daemon::State::expire_approvals(State& state) {
   }
 }
 
+// After a burst of connections glibc keeps what they had, between what is still in use. Asked only
+// of a large process, because asking walks the free memory.
+awaitable<void> Daemon::State::return_memory(State& state) {
+  constexpr std::size_t kLargeProcess = 128u << 20;
+  constexpr std::size_t kWorthIt = 64u << 20;
+  boost::asio::steady_timer timer(state.loop);
+  for (;;) {
+    timer.expires_after(std::chrono::seconds(5));
+    auto [error] = co_await timer.async_wait(as_tuple(use_awaitable));
+    if (error) co_return;
+    const std::size_t resident = resident_bytes();
+    if (resident < kLargeProcess) continue;
+    const struct mallinfo2 heap = ::mallinfo2();
+    if (resident > heap.uordblks + heap.hblkhd + kWorthIt) ::malloc_trim(0);
+  }
+}
+
 awaitable<void> Daemon::State::shut_down(State& state) {
   co_await state.sessions->destroy_all();
   co_await state.api->shutdown();
@@ -386,6 +416,7 @@ int Daemon::run(int ready_fd) {
   State& state = *state_;
   boost::asio::co_spawn(state.loop, State::wait_for_signals(state), boost::asio::detached);
   boost::asio::co_spawn(state.loop, State::expire_approvals(state), boost::asio::detached);
+  boost::asio::co_spawn(state.loop, State::return_memory(state), boost::asio::detached);
   state.policy_watch = DirectoryWatch::create(
       state.loop.get_executor(), policy_directories(state.values()), [&state] { state.reload(); });
   if (ready_fd >= 0) {

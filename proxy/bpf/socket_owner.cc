@@ -3,23 +3,28 @@
 #include "base/file_io.h"
 #include "base/netns/netlink.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
-#include <memory>
 
 namespace agentsh::bpf {
 namespace {
 
 // Descriptors looked at per question, over all processes: a session that opens very many makes
 // itself unknown, not the proxy slow.
-constexpr int kMaxDescriptors = 20000;
+constexpr int kMaxDescriptors = 2000;
+// A process that opens one connection after another gets descriptors that follow each other, which
+// are asked for in about that order.
+constexpr int kGuesses = 16;
 
 void put_address(const IpAddress& address, std::uint8_t family, __be32 out[4]) {
   std::memset(out, 0, 16);
@@ -113,24 +118,53 @@ std::optional<Found> search(int socket, const inet_diag_req_v2& request, const E
   return found;
 }
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
-// Does `pid` hold a descriptor of the socket? Counts what it looked at off `budget`.
-bool holds(pid_t pid, std::string_view link, int& budget) {
-  const std::string path = "/proc/" + std::to_string(pid) + "/fd";
-  const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(path.c_str()));
-  if (!directory) return false;
+bool is_link_to(int directory, const char* name, std::string_view link) {
   char target[64];
-  while (const dirent* entry = ::readdir(directory.get())) {
-    if (budget-- <= 0) return false;
-    const ssize_t length =
-        ::readlinkat(::dirfd(directory.get()), entry->d_name, target, sizeof target);
-    if (length > 0 && std::string_view(target, static_cast<std::size_t>(length)) == link)
-      return true;
+  const ssize_t length = ::readlinkat(directory, name, target, sizeof target);
+  return length > 0 && std::string_view(target, static_cast<std::size_t>(length)) == link;
+}
+
+// Is the socket one of the descriptors around `guess`?
+std::optional<int> guess_descriptor(pid_t pid, std::string_view link, int guess) {
+  for (int away = 0; away < kGuesses; ++away) {
+    for (const int number : {guess + away, guess - away}) {
+      char path[48];
+      std::snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, number);
+      if (number >= 0 && is_link_to(AT_FDCWD, path, link)) return number;
+    }
   }
-  return false;
+  return {};
+}
+
+// The descriptor of the socket that `pid` holds, from number `first` on. Counts what it looked at
+// off `budget`. Without opendir(), whose buffers would lie between what connections keep.
+std::optional<int> find_descriptor(pid_t pid, std::string_view link, int first, int& budget) {
+  struct Entry {  // linux_dirent64, getdents(2)
+    std::uint64_t inode;
+    std::int64_t offset;
+    unsigned short size;
+    unsigned char type;
+    char name[1];
+  };
+  constexpr std::size_t kNameAt = offsetof(Entry, name);
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/%d/fd", pid);
+  const UniqueFd directory(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // The position of a descriptor in this directory is its number and two.
+  if (!directory || ::lseek(directory.get(), first == 0 ? 0 : first + 2, SEEK_SET) < 0) return {};
+  alignas(Entry) char buffer[8192];
+  for (;;) {
+    const long got = ::syscall(SYS_getdents64, directory.get(), buffer, sizeof buffer);
+    if (got <= 0) return {};
+    for (long at = 0; at < got;) {
+      unsigned short size;
+      std::memcpy(&size, buffer + at + offsetof(Entry, size), sizeof size);
+      const char* name = buffer + at + kNameAt;
+      if (budget-- <= 0) return {};
+      if (is_link_to(directory.get(), name, link)) return std::atoi(name);
+      at += size;
+    }
+  }
 }
 
 std::string comm_of(pid_t pid) {
@@ -186,13 +220,22 @@ std::optional<SocketOwner> SocketOwnerFinder::owner_of(std::optional<DiagnosedSo
 pid_t SocketOwnerFinder::find_holder(std::uint64_t inode) {
   const std::string link = "socket:[" + std::to_string(inode) + "]";
   int budget = kMaxDescriptors;
-  if (last_holder_ != 0 && holds(last_holder_, link, budget)) return last_holder_;
-  for (const pid_t pid : processes_()) {
-    if (pid != last_holder_ && holds(pid, link, budget)) {
-      last_holder_ = pid;
-      return pid;
+  auto keep = [&](pid_t pid, std::optional<int> descriptor) {
+    if (!descriptor) return false;
+    last_holder_ = pid;
+    last_descriptor_ = *descriptor;
+    return true;
+  };
+  if (last_holder_ != 0) {
+    if (keep(last_holder_, guess_descriptor(last_holder_, link, last_descriptor_ + 1)) ||
+        keep(last_holder_, find_descriptor(last_holder_, link, last_descriptor_, budget)) ||
+        keep(last_holder_, find_descriptor(last_holder_, link, 0, budget))) {
+      return last_holder_;
     }
+  }
+  for (const pid_t pid : processes_()) {
     if (budget <= 0) break;
+    if (pid != last_holder_ && keep(pid, find_descriptor(pid, link, 0, budget))) return pid;
   }
   return 0;
 }

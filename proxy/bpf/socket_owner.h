@@ -63,6 +63,7 @@ class SocketOwnerFinder {
   UniqueFd diagnosis_;
   Processes processes_;
   pid_t last_holder_ = 0;  // Most connections of a session come from one process.
+  int last_descriptor_ = 0;
 };
 
 }  // namespace agentsh::bpf

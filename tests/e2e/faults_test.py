@@ -239,9 +239,11 @@ class ManyConnections(FaultTest):
         # The server's side goes to the pool or ends after two seconds; what stays is the client's.
         harness.wait_until(lambda: len(os.listdir(f"/proc/{self.appliance.daemon.pid}/fd")) < self.COUNT + 1000,
                            "server connections are not kept for idle clients", 15)
-        grown = (resident_kilobytes(self.appliance.daemon.pid) - before) / self.COUNT
-        print(f"\n{self.COUNT} idle connections, opened in {opened:.1f} s: {grown:.1f} KB each in the daemon", flush=True)
-        self.assertLess(grown, 20)
+        # What the burst of server connections had is given back a few seconds later.
+        grown = lambda: (resident_kilobytes(self.appliance.daemon.pid) - before) / self.COUNT
+        harness.wait_until(lambda: grown() < 20, "20 KB are enough for an idle connection", 20)
+        print(f"\n{self.COUNT} idle connections, opened in {opened:.1f} s: {grown():.1f} KB each in the daemon",
+              flush=True)
         start = time.monotonic()
         self.assert_runs(sid, "curl", "-sS", "http://www.example.com/")
         self.assertLess(time.monotonic() - start, 2)
@@ -259,7 +261,8 @@ class Descriptors(FaultTest):
     def setUp(self):
         # Only the daemon's: sessions that are there have what they had.
         self.sid = self.create_session()
-        resource.prlimit(self.appliance.daemon.pid, resource.RLIMIT_NOFILE, (self.LIMIT, self.HARD))
+        harness.run(*self.appliance.as_user(["prlimit", "--pid", self.appliance.daemon.pid,
+                                             f"--nofile={self.LIMIT}:{self.HARD}"]))
 
     def test_exhaustion_is_survived(self):
         sid, workspace = self.sid, self.workspace
