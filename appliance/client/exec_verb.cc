@@ -108,10 +108,12 @@ Result<bool> find_session(ExecOptions& options) {
 
 void add_exec_options(CLI::App& app, ExecOptions& options) {
   add_global_options(app, options.global);
-  app.add_option("session", options.request.session,
-                 "Session id; without one, $AGENTSH_SESSION_ID, the session of --session-file, or "
-                 "a new session that "
-                 "ends with the command. An unknown id is created in the current directory");
+  app.add_option(
+      "session", options.request.session,
+      "Session id; without one, $AGENTSH_SESSION_ID, the session of --session-file, or "
+      "a new session that "
+      "ends with the command. An unknown id of your own making is created in the current "
+      "directory");
   app.add_option("--timeout", options.request.timeout,
                  "End the command after this time (30s, 5m); exit code 124");
   app.add_option("--json", options.json,

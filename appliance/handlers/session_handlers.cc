@@ -103,6 +103,14 @@ awaitable<Result<std::shared_ptr<Session>>> session_for(SessionRegistry& session
   if (auto session = sessions.find(id, exchange.request.caller)) co_return session;
   if (request.workspace.empty())
     co_return fail("session not found: " + id, std::errc::no_such_file_or_directory);
+  // An id of ours was a session's with its policy and limits; under another policy it would be a
+  // way around them.
+  if (is_made_session_id(id)) {
+    co_return fail(
+        fmt::format("session not found: {} has ended; `agentsh session create` makes a new one",
+                    id),
+        std::errc::no_such_file_or_directory);
+  }
   SessionRequest create;
   create.id = id;
   if (!valid_session_id(id)) co_return fail(fmt::format("\"{}\" is no session id", printable(id)));

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 namespace agentsh {
 namespace {
@@ -49,6 +50,11 @@ Result<> check_access(const std::string& directory, const UserIdentity& user) {
   if (!fd) return std::unexpected(errno_error("workspace", directory));
   if (::faccessat(fd.get(), ".", X_OK, AT_EACCESS) != 0)
     return std::unexpected(errno_error("workspace", directory));
+  // Rules, mounts and masks go by the path, so it has to be the directory's own.
+  std::error_code error;
+  const auto real = std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", fd.get()), error);
+  if (error || real != directory)
+    return fail(fmt::format("workspace {}: is in truth {}; name that", directory, real.native()));
   return {};
 }
 
@@ -107,7 +113,7 @@ boost::asio::awaitable<Result<std::shared_ptr<Session>>> SessionRegistry::create
         std::errc::not_supported);
   }
   SessionDescription description;
-  description.id = request.id.empty() ? "session-" + random_uuid() : request.id;
+  description.id = request.id.empty() ? make_session_id() : request.id;
   if (sessions_.contains(description.id)) {
     co_return fail(fmt::format("session {} exists already", description.id),
                    std::errc::file_exists);

@@ -1,6 +1,7 @@
 #include "appliance/sessions/session_request.h"
 
 #include "appliance/sessions/request_keys.h"
+#include "base/random.h"
 
 #include <fmt/format.h>
 
@@ -20,6 +21,8 @@ constexpr RequestKey kKeys[] = {{"id"},
                                 {"real_paths", Type::kFlag},
                                 {"host_ports", Type::kArray}};
 
+constexpr std::string_view kMadePrefix = "session-";
+
 bool letter_or_digit(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
@@ -29,6 +32,19 @@ bool letter_or_digit(char c) {
 bool valid_session_id(std::string_view id) {
   if (id.empty() || id.size() > 128 || !letter_or_digit(id.front())) return false;
   return std::ranges::all_of(id, [](char c) { return letter_or_digit(c) || c == '_' || c == '-'; });
+}
+
+std::string make_session_id() {
+  return std::string(kMadePrefix) + random_uuid();
+}
+
+bool is_made_session_id(std::string_view id) {
+  constexpr std::string_view kShape = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  if (!id.starts_with(kMadePrefix)) return false;
+  const std::string_view uuid = id.substr(kMadePrefix.size());
+  return std::ranges::equal(uuid, kShape, [](char c, char shape) {
+    return shape == '-' ? c == '-' : (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+  });
 }
 
 Result<SessionRequest> SessionRequest::parse(JsonValue body) {

@@ -27,4 +27,8 @@ struct SessionRequest {
 // ^[a-zA-Z0-9][a-zA-Z0-9_-]{0,127}$
 bool valid_session_id(std::string_view id);
 
+std::string make_session_id();
+// Is it one that make_session_id() gave? Then it named one session and never names another.
+bool is_made_session_id(std::string_view id);
+
 }  // namespace agentsh

@@ -25,10 +25,10 @@ struct SessionView {
   std::string workspace;
   bool virtual_workspace = false;  // At /workspace too.
   bool workspace_writable = true;
-  std::vector<std::string> writable;   // Trees that the policy lets be written.
-  std::vector<std::string> read_only;  // Trees and files inside writable ones.
-  std::vector<std::string> masked;     // By the policy.
-  std::vector<std::string> own_paths;  // The daemon's: state, sockets, configuration.
+  std::vector<std::string> writable;      // Trees that the policy lets be written.
+  std::vector<std::string> read_only;     // Trees and files inside writable ones.
+  std::vector<std::string> masked;        // By the policy.
+  std::vector<std::string> own_paths;     // The daemon's: state, sockets, configuration.
   std::vector<std::string> own_programs;  // agentsh, agentshd, agentsh-init.
   std::vector<TrustMount> trust;
   bool require_landlock = true;

@@ -230,6 +230,8 @@ class Malformed(ControlApi):
             (sessions, b"{", "JSON"), (sessions, b"[]", "object"), (sessions, b"\xff\xfe", ""),
             (sessions, b"[" * 60_000, ""), (sessions, b'{"a":' * 10_000, ""), (sessions, b"{} x", ""),
             (sessions, {}, "workspace"), (sessions, {"workspace": "relative"}, "absolute"),
+            (sessions, {"workspace": workspace + "/../" + os.path.basename(workspace)}, "in truth"),
+            (sessions, {"workspace": "/proc/self/cwd"}, "in truth"),
             (sessions, {"workspace": 5}, "workspace"), (sessions, {"workspace": workspace, "polizy": "x"}, "polizy"),
             (sessions, {"workspace": workspace, "policy": 5}, "policy"),
             (sessions, {"workspace": workspace, "id": "../../x"}, "id"),

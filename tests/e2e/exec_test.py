@@ -181,6 +181,17 @@ class Streams(harness.ApplianceTest):
         self.assertEqual(self.appliance.json("session", "info", sid)["cwd"], str(self.workspace / "sub"))
 
 
+    def test_an_unknown_id_is_created_and_one_that_has_ended_is_not(self):
+        workspace = self.appliance.workspace()
+        self.assertEqual(self.appliance.cli("exec", "mine", "--", "pwd", cwd=workspace).stdout.decode(), f"{workspace}\n")
+        sid = self.create_session()
+        for ended in (sid, "mine"):
+            self.assertEqual(self.appliance.cli("session", "destroy", ended).returncode, 0)
+        result = self.run_in(sid, "true")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"has ended", result.stderr)
+        self.assertEqual(self.appliance.cli("session", "info", sid).returncode, 1)
+
     def test_a_directory_that_cannot_be_entered_is_no_ones_directory(self):
         sid = self.create_session()
         result = self.appliance.cli("exec", sid, "--", "cd", "/nonexistent")

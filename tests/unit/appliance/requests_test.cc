@@ -99,6 +99,12 @@ TEST(SessionRequests, RefusedByKey) {
 
 TEST(SessionIds, AreFileNames) {
   EXPECT_TRUE(valid_session_id("session-1_a"));
+  EXPECT_TRUE(valid_session_id(make_session_id()));
+  EXPECT_TRUE(is_made_session_id(make_session_id()));
+  EXPECT_FALSE(is_made_session_id("session-1"));
+  EXPECT_FALSE(is_made_session_id("session-f51e69be-f4b0-4f36-a43b-98f7a8234b9"));
+  EXPECT_FALSE(is_made_session_id("session-f51e69be-f4b0-4f36-a43b-98f7a8234b9f0"));
+  EXPECT_FALSE(is_made_session_id("sessionxf51e69be-f4b0-4f36-a43b-98f7a8234b9f"));
   EXPECT_TRUE(valid_session_id(std::string(128, 'a')));
   for (std::string_view bad : {"", ".", "..", "a/b", "-a", "_a", "a b", "a\n"})
     EXPECT_FALSE(valid_session_id(bad)) << bad;
