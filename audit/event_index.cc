@@ -55,17 +55,24 @@ Result<std::int64_t> schema_version(Sqlite& database) {
 }  // namespace
 
 Result<std::string> read_range(int fd, std::uint64_t start, std::size_t length) {
-  std::string text(length, '\0');
-  std::size_t have = 0;
-  while (have < length) {
-    const ssize_t got =
-        ::pread(fd, text.data() + have, length - have, static_cast<off_t>(start + have));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return std::unexpected(errno_error("read", "audit segment"));
-    if (got == 0) break;
-    have += static_cast<std::size_t>(got);
-  }
-  text.resize(have);
+  struct stat info{};
+  if (::fstat(fd, &info) != 0) return std::unexpected(errno_error("stat", "audit segment"));
+  // Only what is there: mostly far less than what would be read at once.
+  const auto size = static_cast<std::uint64_t>(info.st_size);
+  length = static_cast<std::size_t>(std::min<std::uint64_t>(length, size - std::min(size, start)));
+  int failure = 0;
+  std::string text;
+  text.resize_and_overwrite(length, [&](char* data, std::size_t wanted) {
+    std::size_t have = 0;
+    while (have < wanted && failure == 0) {
+      const ssize_t got = ::pread(fd, data + have, wanted - have, static_cast<off_t>(start + have));
+      if (got < 0 && errno != EINTR) failure = errno;
+      if (got == 0) break;
+      if (got > 0) have += static_cast<std::size_t>(got);
+    }
+    return have;
+  });
+  if (failure != 0) return std::unexpected(errno_error(failure, "read", "audit segment"));
   return text;
 }
 
@@ -180,7 +187,10 @@ Result<> EventIndex::State::settle(Position& position, const std::vector<std::ui
 Result<> EventIndex::State::insert_line(std::string_view line, const Position& position,
                                         std::string& last_hash) {
   ParsedLine parsed;
-  if (parse_line(line, parsed) != LineKind::kSigned || !read_line_fields(line, fields)) return {};
+  if (parse_line(line, parsed) != LineKind::kSigned ||
+      !read_line_fields(line, fields, ReadUpTo::kFields)) {
+    return {};
+  }
   last_hash = parsed.entry_hash;
   insert.bind(1, static_cast<std::int64_t>(parsed.sequence));
   insert.bind(2, std::int64_t{position.segment});
@@ -231,6 +241,7 @@ Result<bool> EventIndex::State::read_some() {
   const auto done = [&]() -> Result<bool> {
     auto at = position();
     if (!at) return std::unexpected(at.error());
+    const Position stored = *at;
     if (auto settled = settle(*at, *segments); !settled) return std::unexpected(settled.error());
     const Position before = *at;
     if (auto read = read_lines(*at); !read) return std::unexpected(read.error());
@@ -239,6 +250,7 @@ Result<bool> EventIndex::State::read_some() {
     const bool at_end = !moved && next == segments->end();
     // The next segment is begun only after the last line of this one is complete.
     if (!moved && !at_end) *at = {.segment = *next, .oldest = at->oldest};
+    if (*at == stored) return at_end;
     if (auto set = set_position(*at); !set) return std::unexpected(set.error());
     return at_end;
   }();

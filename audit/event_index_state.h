@@ -19,6 +19,7 @@ struct EventIndex::State {
     std::uint64_t start = 0;
     std::uint32_t oldest = 0;  // The oldest segment when it was last looked at.
     std::string last_hash;     // Of the line before.
+    friend bool operator==(const Position&, const Position&) = default;
   };
 
   Result<> open_somehow();

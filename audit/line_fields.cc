@@ -45,8 +45,8 @@ class Scanner {
   bool string(std::string* out) {
     if (!take('"')) return false;
     for (;;) {
-      const std::size_t plain = rest_.find_first_of("\"\\");
-      if (plain == std::string_view::npos) return false;
+      const std::size_t plain = plain_length();
+      if (plain == rest_.size()) return false;
       if (out != nullptr) out->append(rest_.substr(0, plain));
       const bool ends = rest_[plain] == '"';
       rest_.remove_prefix(plain + 1);
@@ -74,19 +74,32 @@ class Scanner {
       } else if (depth > 0 && (c == ',' || c == ':')) {
         rest_.remove_prefix(1);
       } else {
-        const std::size_t end = rest_.find_first_of(",:{}[]\" \t\r\n");
+        std::size_t end = 0;
+        while (end < rest_.size() && !ends_word(rest_[end])) ++end;
         if (end == 0) return false;
-        rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end);
+        rest_.remove_prefix(end);
       }
     } while (depth > 0);
     return true;
   }
 
  private:
+  // Loops of their own here and below: find_first_of() calls a function for each byte, which was
+  // a quarter of the work of indexing an event.
+  static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+  static bool ends_word(char c) {
+    return c == ',' || c == '}' || c == ']' || c == ':' || c == '{' || c == '[' || c == '"' ||
+           is_space(c);
+  }
   void skip_space() {
-    while (!rest_.empty() && std::string_view(" \t\r\n").contains(rest_.front())) {
-      rest_.remove_prefix(1);
-    }
+    while (!rest_.empty() && is_space(rest_.front())) rest_.remove_prefix(1);
+  }
+  // Up to the next quote or backslash.
+  std::size_t plain_length() const {
+    const char* at = rest_.data();
+    const char* const end = at + rest_.size();
+    while (at != end && *at != '"' && *at != '\\') ++at;
+    return static_cast<std::size_t>(at - rest_.data());
   }
 
   // What follows a backslash.
@@ -155,13 +168,15 @@ std::string* destination(std::span<const Wanted> wanted, std::string_view key, L
   return nullptr;
 }
 
-// The members of one object, whose opening brace has been read. `key` is storage to use.
+// The members of one object, whose opening brace has been read. `key` is storage to use. At the
+// top, `last` is the member to stop at; empty: none.
 bool read_members(Scanner& scanner, std::span<const Wanted> wanted, LineFields& out,
-                  std::string& key, bool top_level) {
+                  std::string& key, bool top_level, std::string_view last = {}) {
   if (scanner.take('}')) return true;
   do {
     key.clear();
     if (!scanner.string(&key) || !scanner.take(':')) return false;
+    if (!last.empty() && key == last) return true;
     std::string* into = destination(wanted, key, out);
     if (into != nullptr && scanner.at_string()) {
       into->clear();
@@ -177,12 +192,13 @@ bool read_members(Scanner& scanner, std::span<const Wanted> wanted, LineFields& 
 
 }  // namespace
 
-bool read_line_fields(std::string_view json, LineFields& out) {
+bool read_line_fields(std::string_view json, LineFields& out, ReadUpTo end) {
   for (const Wanted& wanted : kTopLevel) (out.*wanted.member).clear();
   for (const Wanted& wanted : kPolicy) (out.*wanted.member).clear();
   Scanner scanner(json);
   std::string key;
-  return scanner.take('{') && read_members(scanner, kTopLevel, out, key, true);
+  const std::string_view last = end == ReadUpTo::kFields ? "fields" : "";
+  return scanner.take('{') && read_members(scanner, kTopLevel, out, key, true, last);
 }
 
 }  // namespace agentsh::audit

@@ -5,6 +5,7 @@
 // outside the line.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -26,7 +27,13 @@ struct LineFields {
   std::string rule;                // policy.rule
 };
 
-// Fills `out`, clearing what is absent. False when `json` is not an object that can be walked.
-bool read_line_fields(std::string_view json, LineFields& out);
+enum class ReadUpTo : std::uint8_t {
+  kEnd,
+  kFields,  // The member `fields`: the recorder writes everything above before it.
+};
+
+// Fills `out`, clearing what is absent. False when `json` is not an object that can be walked, as
+// far as it is read.
+bool read_line_fields(std::string_view json, LineFields& out, ReadUpTo end = ReadUpTo::kEnd);
 
 }  // namespace agentsh::audit
