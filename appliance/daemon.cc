@@ -45,11 +45,13 @@ using boost::asio::as_tuple;
 using boost::asio::awaitable;
 using boost::asio::use_awaitable;
 
-void raise_descriptor_limit() {
-  rlimit limit;
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+// Returns the limit as it was: what sessions have.
+rlimit raise_descriptor_limit() {
+  rlimit inherited{};
+  if (::getrlimit(RLIMIT_NOFILE, &inherited) != 0) return inherited;
+  const rlimit raised{inherited.rlim_max, inherited.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &raised);
+  return inherited;
 }
 
 // Of /proc/self/statm, proc(5): size, resident, ... in pages.
@@ -138,6 +140,7 @@ struct Daemon::State {
   config::LoadedConfig config;
   const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   bool rootless = false;
+  rlimit inherited_descriptors{};
   std::string cgroup_base;
   boost::asio::io_context loop{1};
   std::unique_ptr<audit::Recorder> recorder;
@@ -261,7 +264,7 @@ Result<> Daemon::State::open_network() {
       loop.get_executor(),
       SessionRegistry::Services{values(), *recorder, approvals, *policies, *redirect, *network,
                                 *trust, *launcher, cgroup_base, *init, own_paths(), own_programs(),
-                                std::move(*programs), rootless});
+                                std::move(*programs), inherited_descriptors, rootless});
   CommandRunner::Options options;
   options.default_timeout = std::chrono::nanoseconds(0);
   for (const auto& variable : values().sandbox.env_inject) options.inject.push_back(variable);
@@ -400,9 +403,10 @@ Daemon::~Daemon() {
 }
 
 Result<std::unique_ptr<Daemon>> Daemon::create(config::LoadedConfig config) {
-  raise_descriptor_limit();
+  const rlimit inherited = raise_descriptor_limit();
   ::umask(022);
   auto state = std::make_unique<State>(std::move(config));
+  state->inherited_descriptors = inherited;
   state->rootless = ::geteuid() != 0;
   for (auto step : {&State::open_storage, &State::open_sandbox, &State::open_network,
                     &State::open_api, &State::listen}) {

@@ -207,6 +207,8 @@ Result<Session::Parts> SessionRegistry::launch(
   auto process = sandbox::SessionProcess::launch(
       *spec, services_.init_program,
       [&](sandbox::SessionSockets sockets, pid_t init) -> Result<sandbox::Proceed> {
+        if (::prlimit(init, RLIMIT_NOFILE, &services_.descriptor_limit, nullptr) != 0)
+          return std::unexpected(errno_error("prlimit", "RLIMIT_NOFILE"));
         if (!cgroup_limits.empty()) {
           if (parts.cgroup) {
             for (std::string& refused : parts.cgroup->apply_limits(cgroup_limits, init)) {

@@ -19,6 +19,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <sys/resource.h>
 
 #include <functional>
 #include <map>
@@ -44,6 +45,7 @@ class SessionRegistry {
     std::vector<std::string> own_paths;     // Masked in every session.
     std::vector<std::string> own_programs;  // Read-only in every session.
     std::vector<std::string> seccomp_programs;
+    rlimit descriptor_limit{};  // Of the processes in sessions; the daemon's own is higher.
     bool rootless = false;
   };
 

@@ -203,6 +203,11 @@ class Streams(harness.ApplianceTest):
         self.assertEqual(self.appliance.json("session", "info", sid)["cwd"], str(self.workspace))
         self.assertEqual(self.appliance.cli("exec", sid, "--", "true").returncode, 0)
 
+    def test_limits_are_those_of_whoever_started_the_daemon(self):
+        sid = self.create_session()
+        inherited = subprocess.run(["sh", "-c", "ulimit -Sn"], capture_output=True, check=True).stdout
+        self.assertEqual(self.assert_runs(sid, "sh", "-c", "ulimit -Sn"), inherited)
+
     def test_a_directory_that_the_session_does_not_have(self):
         sid = self.create_session()
         hidden = self.appliance.home / "state" if self.appliance.user else "/root"
