@@ -34,9 +34,9 @@ asio::awaitable<void> without_throwing(asio::awaitable<void> task) {
 
 }  // namespace
 
-void ChildTask::start(asio::awaitable<void> task) {
-  state_ = std::make_shared<State>(executor_);
-  asio::co_spawn(executor_, without_throwing(std::move(task)),
+void ChildTask::start(const asio::any_io_executor& executor, asio::awaitable<void> task) {
+  state_ = std::make_shared<State>(executor);
+  asio::co_spawn(executor, without_throwing(std::move(task)),
                  asio::bind_cancellation_slot(
                      state_->cancel.slot(), [state = state_](const std::exception_ptr& failure) {
                        if (failure) log_error("proxy", "a flow's task ended with an exception");

@@ -1,8 +1,8 @@
 // A second coroutine that works for a first one, on the same thread: the upload beside the
 // response, the watch on a silent client.
 //
-//   ChildTask upload(executor);
-//   upload.start(pump(*this));
+//   ChildTask upload;
+//   upload.start(executor, pump(*this));
 //   ...
 //   upload.cancel();             // Its wait ends with operation_canceled.
 //   co_await upload.join();      // Always before what it refers to goes.
@@ -19,17 +19,14 @@ namespace agentsh::flows {
 
 class ChildTask {
  public:
-  explicit ChildTask(boost::asio::any_io_executor executor) : executor_(std::move(executor)) {}
-
   // Precondition: not running. Runs up to its first wait at once.
-  void start(boost::asio::awaitable<void> task);
+  void start(const boost::asio::any_io_executor& executor, boost::asio::awaitable<void> task);
   bool running() const;
   void cancel();
   boost::asio::awaitable<void> join();
 
  private:
   struct State;
-  boost::asio::any_io_executor executor_;
   std::shared_ptr<State> state_;
 };
 

@@ -50,9 +50,8 @@ HttpExchange::HttpExchange(Parts parts, std::size_t head_size)
     : p_(parts),
       held_(head_size),
       request_body_(parts.reader.body()),
-      upload_(parts.connection.client->executor()),
       response_body_(parts.response.body()),
-      watch_(net::Deadlines::of(parts.connection.client->executor()), &check_client, this) {}
+      watch_(parts.client_deadline.deadlines(), &check_client, this) {}
 
 void HttpExchange::note(std::string_view code, std::string_view detail) {
   if (!result_.failure.empty()) return;  // The first cause is the true one.
@@ -97,15 +96,18 @@ bool HttpExchange::prepare_request() {
   return request_refusal_ == http::Refusal::kNone && !inspector_refusal_;
 }
 
+// Takes the server connection of the request before, if there is one.
+bool HttpExchange::take_attached() {
+  upstream_ = std::move(p_.attached);
+  if (upstream_ == nullptr) return false;
+  // What cannot be sent again is not sent where the end is known already.
+  const bool must_look = !p_.facts.repeatable || !upload_done_;
+  if (must_look && !upstream_->is_alive()) upstream_.reset();
+  return upstream_ != nullptr;
+}
+
 asio::awaitable<bool> HttpExchange::acquire(const Route& route, const UpstreamRequest& request,
                                             bool fresh) {
-  upstream_ = std::move(p_.attached);
-  if (upstream_ != nullptr) {
-    // What cannot be sent again is not sent where the end is known already.
-    const bool must_look = !p_.facts.repeatable || !upload_done_;
-    if (!must_look || upstream_->is_alive()) co_return true;
-    upstream_.reset();
-  }
   UpstreamRequest wanted = request;
   wanted.fresh = fresh;
   UpstreamAttempt attempt =
@@ -144,7 +146,7 @@ void HttpExchange::start_sending() {
   sending_.emplace(as_bytes(p_.scratch.request_head), first_content_);
   const IoStatus sent = sending_->push(upstream_->stream());
   if (sent == IoStatus::kWouldBlock || (sent == IoStatus::kOk && !upload_done_)) {
-    upload_.start(upload());
+    upload_.start(client().executor(), upload());
   }
   // An error is found again by whoever reads the response: it may have come before it.
 }
@@ -210,7 +212,7 @@ asio::awaitable<ExchangeResult> HttpExchange::run(const Route& route,
   if (prepare_request()) {
     bool repeated = false;
     while (true) {
-      if (!co_await acquire(route, request, repeated)) co_return result_;
+      if (!take_attached() && !co_await acquire(route, request, repeated)) co_return result_;
       start_sending();
       outcome = co_await read_response_head();
       if (outcome == HeadOutcome::kOk || repeated || upload_.running() || !may_repeat()) break;
@@ -218,13 +220,23 @@ asio::awaitable<ExchangeResult> HttpExchange::run(const Route& route,
     }
   }
   if (outcome == HeadOutcome::kOk) {
-    co_await relay_response();
+    const HeadAction action = begin_response();
+    if (action.refusal) {
+      co_await answer_inspector(*action.refusal);
+      upstream_->stream().close(true);
+    } else if (p_.response.head().switches_protocols()) {
+      co_await relay_upgraded();
+    } else {
+      response_complete_ = co_await relay_content();
+    }
   } else {
     co_await answer_failure(outcome);
   }
   watch_.clear();
-  upload_.cancel();
-  co_await upload_.join();
+  if (upload_.running()) {
+    upload_.cancel();
+    co_await upload_.join();
+  }
   finish();
   co_return result_;
 }

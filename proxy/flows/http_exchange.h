@@ -84,6 +84,7 @@ class HttpExchange {
 
   // http_exchange.cc: the request.
   bool prepare_request();
+  bool take_attached();
   boost::asio::awaitable<bool> acquire(const Route& route, const UpstreamRequest& request,
                                        bool fresh);
   void write_head();
@@ -101,13 +102,13 @@ class HttpExchange {
 
   // http_response.cc: the response.
   boost::asio::awaitable<HeadOutcome> read_response_head();
-  boost::asio::awaitable<HeadOutcome> read_head_bytes();
   boost::asio::awaitable<bool> forward_interim();
-  boost::asio::awaitable<void> relay_response();
+  HeadAction begin_response();
   HeadAction inspect_response_head();
   void write_response_head(const HeadAction& action);
-  boost::asio::awaitable<bool> relay_content(const HeadAction& action);
-  boost::asio::awaitable<bool> send_to_client(Bytes head, Bytes content);
+  boost::asio::awaitable<bool> relay_content();
+  bool push_to_client(Outgoing& out);
+  boost::asio::awaitable<bool> finish_sending(Outgoing& out);
   BodyForwarder::Piece next_response_piece(const net::IoResult& got);
   void break_off(std::string_view code, std::string_view detail);
   boost::asio::awaitable<void> relay_upgraded();

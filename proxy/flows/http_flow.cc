@@ -24,6 +24,7 @@ class HttpFlow {
  private:
   asio::awaitable<bool> serve();
   asio::awaitable<bool> open_tunnel();
+  bool route_stands() const;
   asio::awaitable<bool> choose_route();
   asio::awaitable<void> route_own(std::string host);
   asio::awaitable<void> route_by_url(std::string host);
@@ -179,6 +180,14 @@ asio::awaitable<void> HttpFlow::route_by_url(std::string host) {
   route_.emplace(co_await route_to_host(c_, std::move(host), port, "http"));
 }
 
+// The decision for the request before is this one's as well, and lets it through.
+bool HttpFlow::route_stands() const {
+  if (misdirected()) return false;
+  const bool by_url = head().form() == http::TargetForm::kAbsolute && !c_.tls;
+  if (is_proxy_client() && !by_url) return false;
+  return route_is_current(by_url) && route_->permitted();
+}
+
 // Decides whether and where the request goes; false: it was refused.
 asio::awaitable<bool> HttpFlow::choose_route() {
   if (misdirected()) {
@@ -217,7 +226,7 @@ std::unique_ptr<HttpInspector> HttpFlow::make_inspector() const {
 
 // One request; true: the connection may carry another.
 asio::awaitable<bool> HttpFlow::serve() {
-  if (!co_await choose_route()) co_return false;
+  if (!route_stands() && !co_await choose_route()) co_return false;
   const std::unique_ptr<HttpInspector> inspector = make_inspector();
   HeadAction action;
   if (inspector != nullptr) {

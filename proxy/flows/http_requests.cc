@@ -16,17 +16,6 @@ constexpr std::chrono::milliseconds kDrainTime{2'000};
 
 RequestSource::RequestSource(Connection& connection) : c_(connection), deadline_(*c_.client) {}
 
-asio::awaitable<IoStatus> RequestSource::read(bool idle) {
-  // The first byte may come late, the rest of the head not.
-  if (idle && c_.requests > 0) deadline_.expires_after(c_.options().keep_alive);
-  const IoResult got = co_await read_more(*c_.client, c_.start, ReadFirst::kWait);
-  if (got.status == IoStatus::kOk) {
-    c_.bytes_sent += got.bytes;
-    if (idle) deadline_.expires_after(c_.options().request_head);
-  }
-  co_return got.status;
-}
-
 asio::awaitable<RequestSource::Outcome> RequestSource::next() {
   reader_.next_message();
   trouble_ = {};
@@ -45,7 +34,12 @@ asio::awaitable<RequestSource::Outcome> RequestSource::next() {
         co_return Outcome::kRefused;
       }
     }
-    if (co_await read(idle) != IoStatus::kOk) co_return Outcome::kEnded;
+    // The first byte may come late, the rest of the head not.
+    if (idle && c_.requests > 0) deadline_.expires_after(c_.options().keep_alive);
+    const IoResult got = co_await read_more(*c_.client, c_.start, ReadFirst::kWait);
+    if (got.status != IoStatus::kOk) co_return Outcome::kEnded;
+    c_.bytes_sent += got.bytes;
+    if (idle) deadline_.expires_after(c_.options().request_head);
   }
 }
 

@@ -34,7 +34,6 @@ class RequestSource {
   boost::asio::awaitable<void> close(bool drain);
 
  private:
-  boost::asio::awaitable<net::IoStatus> read(bool idle);
   void refuse(const Trouble& trouble) { trouble_ = trouble; }
 
   Connection& c_;

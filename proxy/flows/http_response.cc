@@ -17,17 +17,12 @@ asio::awaitable<HttpExchange::HeadOutcome> HttpExchange::read_response_head() {
   if (!upload_.running()) upstream_->deadline().expires_after(options().response_head);
   watch_.expires_after(options().client_watch);
   while (true) {
-    const HeadOutcome outcome = co_await read_head_bytes();
-    if (outcome != HeadOutcome::kOk || !p_.response.head().interim()) co_return outcome;
-    if (!co_await forward_interim()) co_return HeadOutcome::kFailed;
-  }
-}
-
-// Until the server's buffer begins with a whole head.
-asio::awaitable<HttpExchange::HeadOutcome> HttpExchange::read_head_bytes() {
-  while (true) {
     const http::HeadStep step = p_.response.read_head(upstream_->in.data());
-    if (step.size > 0) co_return HeadOutcome::kOk;
+    if (step.size > 0) {
+      if (!p_.response.head().interim()) co_return HeadOutcome::kOk;
+      if (!co_await forward_interim()) co_return HeadOutcome::kFailed;
+      continue;
+    }
     response_refusal_ = step.refusal;
     if (step.refusal != http::Refusal::kNone) co_return HeadOutcome::kRefused;
     const IoResult got = co_await read_more(upstream_->stream(), upstream_->in, ReadFirst::kWait);
@@ -48,12 +43,19 @@ asio::awaitable<bool> HttpExchange::forward_interim() {
   // HTTP/1.0 does not know interim responses.
   if (p_.facts.minor_version == 1) http::write_response_head(p_.response.head(), {}, out);
   upstream_->in.consume(size);
-  co_return co_await send_to_client(as_bytes(out), {});
+  Outgoing sending(as_bytes(out));
+  co_return push_to_client(sending) || co_await finish_sending(sending);
 }
 
-asio::awaitable<bool> HttpExchange::send_to_client(Bytes head, Bytes content) {
-  Outgoing out(head, content);
-  IoStatus status = out.push(client());
+// True: all of it went at once, which is the rule and costs no coroutine. Else finish_sending().
+bool HttpExchange::push_to_client(Outgoing& out) {
+  if (out.push(client()) != IoStatus::kOk) return false;
+  p_.connection.bytes_received += out.written();
+  return true;
+}
+
+asio::awaitable<bool> HttpExchange::finish_sending(Outgoing& out) {
+  IoStatus status = out.error() ? IoStatus::kError : IoStatus::kWouldBlock;
   if (status == IoStatus::kWouldBlock) {
     p_.client_deadline.expires_after(options().write_stall);
     status = co_await out.finish(client());
@@ -100,7 +102,9 @@ void HttpExchange::write_response_head(const HeadAction& action) {
   http::write_response_head(head, rewrite, p_.scratch.response_head);
 }
 
-asio::awaitable<void> HttpExchange::relay_response() {
+// What comes before the response's content. Unless the action is a refusal, the head to send is in
+// scratch.
+HeadAction HttpExchange::begin_response() {
   upstream_->deadline().clear();
   const http::ResponseHead& head = p_.response.head();
   const std::string_view challenge = head.value_of("www-authenticate");
@@ -108,21 +112,12 @@ asio::awaitable<void> HttpExchange::relay_response() {
       http::starts_ignoring_case(challenge, "negotiate")) {
     upstream_->keep_private();
   }
-  const HeadAction action = inspect_response_head();
-  if (action.refusal) {
-    co_await answer_inspector(*action.refusal);
-    upstream_->stream().close(true);
-    co_return;
-  }
+  HeadAction action = inspect_response_head();
+  if (action.refusal) return action;
   result_.status = head.status();
-  const bool switches = head.switches_protocols();
   write_response_head(action);
   upstream_->in.consume(head.text().size());
-  if (switches) {
-    co_await relay_upgraded();
-  } else {
-    response_complete_ = co_await relay_content(action);
-  }
+  return action;
 }
 
 // What the server's buffer holds after a read that ended like this.
@@ -137,7 +132,7 @@ BodyForwarder::Piece HttpExchange::next_response_piece(const IoResult& got) {
   return cut;
 }
 
-asio::awaitable<bool> HttpExchange::relay_content(const HeadAction&) {
+asio::awaitable<bool> HttpExchange::relay_content() {
   Bytes head = as_bytes(p_.scratch.response_head);
   BodyForwarder::Piece piece = response_body_.process(upstream_->in.data());
   while (true) {
@@ -161,7 +156,8 @@ asio::awaitable<bool> HttpExchange::relay_content(const HeadAction&) {
     }
     const Bytes out = piece.out;
     result_.response_bytes += out.size();
-    if (!co_await send_to_client(std::exchange(head, {}), out)) co_return false;
+    Outgoing sending(std::exchange(head, {}), out);
+    if (!push_to_client(sending) && !co_await finish_sending(sending)) co_return false;
     upstream_->in.consume(piece.consumed);
     if (piece.end) co_return true;
     watch_.expires_after(options().client_watch);
@@ -184,7 +180,8 @@ asio::awaitable<void> HttpExchange::relay_upgraded() {
   upstream_->deadline().clear();
   close_client_ = true;
   client_in().consume(std::exchange(held_, 0));
-  if (!co_await send_to_client(as_bytes(p_.scratch.response_head), upstream_->in.data())) co_return;
+  Outgoing sending(as_bytes(p_.scratch.response_head), upstream_->in.data());
+  if (!push_to_client(sending) && !co_await finish_sending(sending)) co_return;
   result_.response_bytes += upstream_->in.size();
   upstream_->in.consume(upstream_->in.size());
   upstream_->in.release_if_empty();

@@ -29,8 +29,8 @@ asio::awaitable<void> listen(net::ByteStream& server, asio::cancellation_signal&
 // Waits for whoever speaks first; true: the client.
 asio::awaitable<bool> client_speaks_first(net::ByteStream& client, net::ByteStream& server) {
   asio::cancellation_signal server_spoke;
-  ChildTask listener(client.executor());
-  listener.start(listen(server, server_spoke));
+  ChildTask listener;
+  listener.start(client.executor(), listen(server, server_spoke));
   const bool client_spoke = co_await readable_unless(client, server_spoke);
   listener.cancel();
   co_await listener.join();

@@ -80,6 +80,7 @@ class Deadline : private Deadlines::Link {
   void expires_after(std::chrono::milliseconds time);
   void clear() { due_ms_ = kNever; }
   bool expired() const { return expired_; }
+  Deadlines& deadlines() const { return deadlines_; }
 
  private:
   friend Deadlines;
