@@ -12,7 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 
 // After a pass with events: how long to let more of them gather.
-constexpr milliseconds kGather{1};
+constexpr milliseconds kGather{5};
 constexpr std::size_t kBatchBytes = 256 << 10;
 constexpr milliseconds kLongRest = std::chrono::hours(1);
 constexpr milliseconds kCatchUpLimit{10'000};

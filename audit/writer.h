@@ -2,9 +2,9 @@
 // them, tells subscribers, and only then frees their place in the rings. Killed at any point it
 // loses nothing: what it had written but not freed is recognised by its id at the next start.
 //
-// It works in passes. After a pass with events it waits a millisecond before it looks again, so
-// that under load it wakes a thousand times a second and producers make no system calls; a bell (a
-// ring half full, flush(), the end) cuts that short.
+// It works in passes. After a pass with events it waits a few milliseconds before it looks again,
+// so that under load it wakes two hundred times a second and producers make no system calls; a bell
+// (a ring half full, flush(), the end) cuts that short.
 #pragma once
 
 #include "audit/log_syncer.h"
