@@ -13,6 +13,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <string>
@@ -59,7 +60,16 @@ int run_server(Arguments arguments) {
   for (const auto& warning : loaded->warnings)
     log_warning("config", "{}", policy::to_text(warning));
   auto daemon = Daemon::create(std::move(*loaded));
-  if (!daemon) return fail_with(daemon.error().what);
+  if (!daemon) {
+    const std::error_code reason = daemon.error().code;
+    const bool another =
+        reason == std::errc::device_or_resource_busy || reason == std::errc::address_in_use;
+    // To whoever waits for readiness: not we, but look again for the one that is here already.
+    if (another && ready_fd >= 0) {
+      [[maybe_unused]] ssize_t ignored = ::write(ready_fd, "busy\n", 5);
+    }
+    return fail_with(daemon.error().what);
+  }
   return (*daemon)->run(ready_fd);
 }
 

@@ -7,9 +7,18 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 namespace agentsh::client {
+namespace {
+
+constexpr auto kBusyLimit = std::chrono::seconds(15);
+constexpr auto kLookAgain = std::chrono::milliseconds(10);
+constexpr int kLooksBetweenStarts = 20;
+
+}  // namespace
 
 void add_global_options(CLI::App& app, GlobalOptions& options) {
   app.add_option("--server", options.server, "Server address: unix:/path or http://host:port")
@@ -67,10 +76,20 @@ Result<HttpConnection> connect_to_server(const GlobalOptions& options) {
     return std::unexpected(with_context(
         connection.error(), "no server is running and AGENTSH_NO_AUTO=1 forbids starting one"));
   }
-  if (auto started = start_server(executable_directory() + "/agentshd", options.config); !started) {
-    return std::unexpected(started.error());
+  // Of several clients that find no server at once, one starts it and the others look again until
+  // it listens; one that is just ending is waited for.
+  const auto deadline = std::chrono::steady_clock::now() + kBusyLimit;
+  for (;;) {
+    auto started = start_server(executable_directory() + "/agentshd", options.config);
+    if (started) return HttpConnection::open(address);
+    if (started.error().code != std::errc::device_or_resource_busy ||
+        std::chrono::steady_clock::now() >= deadline)
+      return std::unexpected(started.error());
+    for (int look = 0; look < kLooksBetweenStarts; ++look) {
+      std::this_thread::sleep_for(kLookAgain);
+      if (connection = HttpConnection::open(address); connection) return connection;
+    }
   }
-  return HttpConnection::open(address);
 }
 
 Result<std::string> call(const GlobalOptions& options, std::string_view method, std::string path,

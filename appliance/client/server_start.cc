@@ -68,7 +68,7 @@ Result<> start_server(const std::string& program, const std::string& config) {
   ready->second.reset();
   log->second.reset();
 
-  // "ready\n" on the pipe: it listens. End of the pipe without: it ended, and said why.
+  // "ready\n" on the pipe: it listens. "busy\n", or the end of the pipe: it ended, and said why.
   pollfd entry{ready->first.get(), POLLIN, 0};
   int polled;
   do {
@@ -77,11 +77,13 @@ Result<> start_server(const std::string& program, const std::string& config) {
   if (polled == 0)
     return fail("the server did not come up within 15 seconds", std::errc::timed_out);
   char byte;
-  if (::read(ready->first.get(), &byte, 1) == 1) return {};
+  const bool answered = ::read(ready->first.get(), &byte, 1) == 1;
+  if (answered && byte == 'r') return {};
   auto said = read_all(log->first.get(), 64 << 10, "server log");
   std::string reason = said && !said->empty() ? *said : std::string("it ended without a word");
   while (reason.ends_with('\n')) reason.pop_back();
-  return fail("the server could not be started: " + reason);
+  return fail("the server could not be started: " + reason,
+              answered ? std::errc::device_or_resource_busy : std::errc::invalid_argument);
 }
 
 }  // namespace agentsh::client
