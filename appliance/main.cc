@@ -10,6 +10,7 @@
 #include "appliance/version.h"
 #include "base/log.h"
 #include "base/printing_main.h"
+#include "base/standard_streams.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -111,6 +112,7 @@ int run(Arguments arguments) {
 }  // namespace agentsh
 
 int main(int argc, char** argv) {
+  agentsh::occupy_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   return agentsh::end_of_printing([&] { return agentsh::run(arguments); });

@@ -8,6 +8,7 @@
 #include "appliance/client/session_verbs.h"
 #include "appliance/version.h"
 #include "base/printing_main.h"
+#include "base/standard_streams.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -144,6 +145,7 @@ int run(Arguments arguments) {
 }  // namespace agentsh::client
 
 int main(int argc, char** argv) {
+  agentsh::occupy_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   return agentsh::end_of_printing([&] { return agentsh::client::run(arguments); });

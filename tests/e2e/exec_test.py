@@ -83,6 +83,18 @@ class Streams(harness.ApplianceTest):
         directory = self.appliance.cli("exec", "--json", json.dumps({"command": "ls", "working_dir": "/nowhere"}), self.sid)
         self.assertEqual(directory.returncode, 2, directory.stderr)
 
+    def test_closed_streams_are_nobodys(self):
+        """The next descriptor that the client opens must not go to the command in their place."""
+        sid = self.create_session()
+        client = " ".join(self.appliance.as_user([str(harness.Arguments.bin / "agentsh"), "exec", sid, "--"]))
+        look = "readlink /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 >fds"
+        for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+            outcome = subprocess.run(["bash", "-c", f"{client} sh -c '{look}; cat; exit 3' {closed}"], cwd=self.workspace,
+                                     env=self.appliance.environment(), stdin=subprocess.DEVNULL, timeout=20,
+                                     capture_output=True)
+            self.assertEqual(outcome.returncode, 3, (closed, outcome.stderr))
+            self.assertNotIn("socket", (self.workspace / "fds").read_text(), closed)
+
     def test_a_reader_that_has_enough_ends_the_client(self):
         sid = self.create_session()
         for verb in (["session", "logs", sid], ["policy", "show", "e2e"], ["config", "show"]):
