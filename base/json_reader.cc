@@ -8,6 +8,9 @@
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <unordered_set>
 
 namespace agentsh {
@@ -23,12 +26,16 @@ class TreeBuilder {
 
   bool Null() { return add(nullptr); }
   bool Bool(bool value) { return add(value); }
-  bool Int(int value) { return add(std::int64_t{value}); }
-  bool Uint(unsigned value) { return add(std::int64_t{value}); }
-  bool Int64(std::int64_t value) { return add(value); }
-  bool Uint64(std::uint64_t value) { return add(value); }
-  bool Double(double value) { return add(value); }
-  bool RawNumber(const char*, rapidjson::SizeType, bool) { return false; }
+  // Numbers come as text (kParseNumbersAsStringsFlag): RapidJSON's own conversion of a zero with an
+  // exponent is undefined behaviour.
+  bool RawNumber(const char* text, rapidjson::SizeType length, bool) {
+    return add_number({text, length});
+  }
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
+  bool Int64(std::int64_t) { return false; }
+  bool Uint64(std::uint64_t) { return false; }
+  bool Double(double) { return false; }
   bool String(const char* text, rapidjson::SizeType length, bool) {
     return add(std::string(text, length));
   }
@@ -51,6 +58,24 @@ class TreeBuilder {
     std::unordered_set<std::string> keys;
   };
 
+  template <class Number>
+  static bool read_whole(std::string_view text, Number& number) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size();
+  }
+  bool add_number(std::string_view text) {
+    std::int64_t whole = 0;
+    std::uint64_t large = 0;
+    if (read_whole(text, whole)) return add(whole);
+    if (read_whole(text, large)) return add(large);
+    double number = 0;
+    if (read_whole(text, number)) return add(number);
+    // Out of range: too small is zero, too large is no number.
+    number = std::strtod(std::string(text).c_str(), nullptr);
+    if (!std::isinf(number)) return add(number);
+    complaint_ = "number too big to be stored in a double";
+    return false;
+  }
   template <class Value>
   bool add(Value value) {
     return attach(JsonNode{std::move(value)});
@@ -176,7 +201,7 @@ Result<JsonDocument> JsonDocument::parse(std::string_view text, JsonLimits limit
   rapidjson::Reader reader;
   rapidjson::ParseResult outcome = reader.Parse < rapidjson::kParseIterativeFlag |
                                    rapidjson::kParseValidateEncodingFlag |
-                                   rapidjson::kParseFullPrecisionFlag > (input, builder);
+                                   rapidjson::kParseNumbersAsStringsFlag > (input, builder);
   if (outcome.IsError()) {
     const std::string reason = builder.complaint().empty()
                                    ? rapidjson::GetParseError_En(outcome.Code())

@@ -52,5 +52,27 @@ TEST(JsonReader, RefusesHostileInput) {
   EXPECT_FALSE(JsonDocument::parse("[1,2,3]", {.max_bytes = 6}));
 }
 
+TEST(JsonReader, NumbersAreExactOrRefused) {
+  const auto number = [](std::string_view text) {
+    const auto document = JsonDocument::parse(text);
+    EXPECT_TRUE(document) << text;
+    return document->root().as_number();
+  };
+  EXPECT_EQ(number("0.0e61"), 0.0);
+  EXPECT_EQ(number("-0"), 0.0);
+  EXPECT_EQ(number("1e-999"), 0.0);
+  EXPECT_EQ(number("0.1"), 0.1);
+  EXPECT_EQ(number("1.7976931348623157e308"), 1.7976931348623157e308);
+  const auto largest =
+      JsonDocument::parse("[18446744073709551615,-9223372036854775808,18446744073709551616]");
+  ASSERT_TRUE(largest);
+  const auto elements = largest->root().elements();
+  EXPECT_EQ(std::get<std::uint64_t>(elements[0].value), 18446744073709551615U);
+  EXPECT_EQ(JsonValue(&elements[1]).as_integer(), std::numeric_limits<std::int64_t>::min());
+  EXPECT_EQ(JsonValue(&elements[2]).as_number(), 18446744073709551616.0);
+  for (std::string_view bad : {"1e999", "-1e999", "01", "1.", ".5", "+1", "1e", "0x10", "NaN"})
+    EXPECT_FALSE(JsonDocument::parse(bad)) << bad;
+}
+
 }  // namespace
 }  // namespace agentsh
