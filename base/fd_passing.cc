@@ -1,5 +1,6 @@
 #include "base/fd_passing.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cassert>
@@ -8,7 +9,8 @@
 
 namespace agentsh {
 
-Result<> send_with_fds(int socket, std::string_view data, std::span<const int> fds) {
+Result<> send_with_fds(int socket, std::string_view data, std::span<const int> fds,
+                       std::chrono::milliseconds patience) {
   assert(fds.size() <= kMaxPassedFds && !data.empty());
   alignas(cmsghdr) char control[CMSG_SPACE(kMaxPassedFds * sizeof(int))] = {};
   bool first = true;
@@ -29,7 +31,12 @@ Result<> send_with_fds(int socket, std::string_view data, std::span<const int> f
     const ssize_t sent = ::sendmsg(socket, &message, MSG_NOSIGNAL);
     if (sent < 0) {
       if (errno == EINTR) continue;
-      return std::unexpected(errno_error("sendmsg"));
+      pollfd room{socket, POLLOUT, 0};
+      const int error = errno;
+      if (error == EAGAIN && patience.count() > 0 &&
+          ::poll(&room, 1, static_cast<int>(patience.count())) > 0)
+        continue;
+      return std::unexpected(errno_error(error, "sendmsg"));
     }
     first = false;
     data.remove_prefix(static_cast<std::size_t>(sent));

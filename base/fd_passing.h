@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 
+#include <chrono>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,8 +15,10 @@ namespace agentsh {
 inline constexpr std::size_t kMaxPassedFds = 16;
 
 // One message (or, on a stream socket, at least its first byte together with the descriptors).
-// Blocks. SIGPIPE is not raised. The kernel duplicates the descriptors; the caller keeps its own.
-Result<> send_with_fds(int socket, std::string_view data, std::span<const int> fds);
+// Blocks; on a non-blocking socket that is full, for at most `patience` each time. SIGPIPE is not
+// raised. The kernel duplicates the descriptors; the caller keeps its own.
+Result<> send_with_fds(int socket, std::string_view data, std::span<const int> fds,
+                       std::chrono::milliseconds patience = {});
 
 struct ReceivedMessage {
   std::string data;           // Empty at end of stream.

@@ -3,9 +3,14 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <chrono>
 
 namespace agentsh::sandbox {
 namespace {
+
+// Half a message would make the next one part of it, so a socket that is full is waited for. The
+// other end does nothing but read it.
+constexpr std::chrono::seconds kSendLimit(10);
 
 struct Header {
   std::uint32_t length;  // Of the body.
@@ -16,10 +21,12 @@ struct Header {
 
 Result<> send_packet(int socket, MessageKind kind, std::string_view body,
                      std::span<const int> fds) {
+  if (body.size() > kMaxPacket)
+    return fail("arguments and environment are too long", std::errc::argument_list_too_long);
   Header header{static_cast<std::uint32_t>(body.size()), kind};
   std::string packet(reinterpret_cast<const char*>(&header), sizeof header);
   packet += body;
-  return send_with_fds(socket, packet, fds);
+  return send_with_fds(socket, packet, fds, kSendLimit);
 }
 
 Result<Packet> receive_packet(int socket) {

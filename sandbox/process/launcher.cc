@@ -285,6 +285,8 @@ Result<std::uint64_t> SessionProcess::spawn(Spawn request, std::span<const int> 
   if (auto sent = send_message(control_.get(), MessageKind::kSpawn, std::move(request), fds);
       !sent) {
     commands_.erase(id);
+    // Nothing was sent, or nobody knows how much: then init would wait for the rest for ever.
+    if (sent.error().code != std::errc::argument_list_too_long) kill();
     return std::unexpected(sent.error());
   }
   return id;

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import subprocess
@@ -13,6 +14,11 @@ import time
 import unittest
 
 import harness
+
+
+def raise_stack_limit():
+    """Then the client may be started with more than its commands may be."""
+    resource.setrlimit(resource.RLIMIT_STACK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
 class QuickStart(harness.ApplianceTest):
@@ -82,6 +88,16 @@ class Streams(harness.ApplianceTest):
         self.assertIn(b"command timed out", timeout.stderr)
         directory = self.appliance.cli("exec", "--json", json.dumps({"command": "ls", "working_dir": "/nowhere"}), self.sid)
         self.assertEqual(directory.returncode, 2, directory.stderr)
+
+    def test_large_environments_and_arguments(self):
+        sid = self.create_session()
+        variables = {f"LARGE_{i}": "x" * 1000 for i in range(1000)}
+        self.assertEqual(self.run_in(sid, "sh", "-c", "env | grep -c ^LARGE_", env=variables).stdout, b"1000\n")
+        arguments = ["y" * 1000] * 500
+        self.assertEqual(self.run_in(sid, "sh", "-c", "echo $#", *arguments).stdout, b"499\n")
+        too_large = {f"LARGE_{i}": "x" * 100_000 for i in range(25)}  # More than execve(2) takes here, as without us.
+        self.assertEqual(self.run_in(sid, "true", env=too_large, preexec_fn=raise_stack_limit).returncode, 127)
+        self.assertEqual(self.run_in(sid, "echo", "still here").stdout, b"still here\n")
 
     def test_closed_streams_are_nobodys(self):
         """The next descriptor that the client opens must not go to the command in their place."""
