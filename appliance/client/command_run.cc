@@ -1,6 +1,7 @@
 #include "appliance/client/command_run.h"
 
 #include "appliance/client/terminal.h"
+#include "base/encoding.h"
 #include "base/file_io.h"
 #include "base/json_writer.h"
 
@@ -57,6 +58,16 @@ int show_outcome(const HttpResponse& response) {
     if (root.has("exit_code")) return static_cast<int>(root.integer("exit_code", kExitFailure));
   }
   return report(error_sentence(response));
+}
+
+// Requests are JSON, which has no other bytes: a changed argument would name another file.
+Result<> check_arguments(const CommandRequest& request) {
+  for (const std::string& argument : request.command) {
+    if (!is_utf8(argument))
+      return fail("an argument is not UTF-8; arguments of commands must be: " +
+                  argument.substr(0, 80));
+  }
+  return {};
 }
 
 std::string exec_path(const CommandRequest& request) {
@@ -161,6 +172,8 @@ std::string CommandRequest::to_json(unsigned terminal_fds) const {
   json.optional_field("timeout", timeout).optional_field("include_events", include_events);
   json.key("env").begin_object();
   for (char** entry = environ; *entry != nullptr; ++entry) {
+    // What JSON cannot carry is left out rather than changed.
+    if (!is_utf8(*entry)) continue;
     if (const char* equals = std::strchr(*entry, '=')) {
       json.field(std::string_view(*entry, static_cast<std::size_t>(equals - *entry)), equals + 1);
     }
@@ -180,6 +193,7 @@ std::string CommandRequest::to_json(unsigned terminal_fds) const {
 }
 
 int run_attached(const GlobalOptions& options, const CommandRequest& request) {
+  if (auto checked = check_arguments(request); !checked) return report(checked.error());
   const unsigned mask = terminal_mask(request.force_terminal);
   const std::vector<int> fds = direct_descriptors(mask);
   auto connection = connect_to_server(options);
@@ -204,6 +218,7 @@ int run_attached(const GlobalOptions& options, const CommandRequest& request) {
 }
 
 int run_captured(const GlobalOptions& options, const CommandRequest& request) {
+  if (auto checked = check_arguments(request); !checked) return report(checked.error());
   auto connection = connect_to_server(options);
   if (!connection) return report(connection.error());
   // A terminal is no input for a command whose output is collected.

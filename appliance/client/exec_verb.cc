@@ -109,11 +109,16 @@ Result<bool> find_session(ExecOptions& options) {
 void add_exec_options(CLI::App& app, ExecOptions& options) {
   add_global_options(app, options.global);
   app.add_option(
-      "session", options.request.session,
-      "Session id; without one, $AGENTSH_SESSION_ID, the session of --session-file, or "
-      "a new session that "
-      "ends with the command. An unknown id of your own making is created in the current "
-      "directory");
+         "session", options.request.session,
+         "Session id; without one, $AGENTSH_SESSION_ID, the session of --session-file, or "
+         "a new session that "
+         "ends with the command. An unknown id of your own making is created in the current "
+         "directory")
+      ->check(CLI::Validator(
+          [](std::string& id) {
+            return id.empty() ? std::string("is empty; was the session created?") : std::string();
+          },
+          ""));
   app.add_option("--timeout", options.request.timeout,
                  "End the command after this time (30s, 5m); exit code 124");
   app.add_option("--json", options.json,

@@ -231,6 +231,15 @@ class Streams(harness.ApplianceTest):
         self.assertEqual(self.appliance.json("session", "info", sid)["cwd"], str(self.workspace))
         self.assertEqual(self.appliance.cli("exec", sid, "--", "true").returncode, 0)
 
+    def test_what_requests_cannot_carry_is_refused_not_changed(self):
+        sid = self.create_session()
+        result = self.run_in(sid, "echo", "caf\udce9")
+        self.assertEqual((result.returncode, result.stdout), (1, b""))
+        self.assertIn(b"UTF-8", result.stderr)
+        result = self.run_in("", "true")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"empty", result.stderr)
+
     def test_limits_are_those_of_whoever_started_the_daemon(self):
         sid = self.create_session()
         inherited = subprocess.run(["sh", "-c", "ulimit -Sn"], capture_output=True, check=True).stdout

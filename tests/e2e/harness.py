@@ -263,6 +263,8 @@ class World:
 class Appliance:
     """A daemon with its own state directory and socket."""
 
+    prefix = ()  # In front of the daemon's command.
+
     def __init__(self, world, user=None, policies=None, config="", intercept=None, server="", network="", prefix=()):
         """`server` and `network` are added inside those sections of the configuration, `config` behind them. `prefix`
         is a command that runs the daemon."""

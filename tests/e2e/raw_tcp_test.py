@@ -59,7 +59,9 @@ class Ssh(harness.ApplianceTest):
         self.assertEqual((connect["domain"], connect["remote"], connect["policy"]["rule"]),
                          ("ssh.example.com", f"{WEB4}:22", "ssh"))
         self.assertEqual(connect["program"], "ssh")
-        closed = [e for e in events if e["type"] == "net_close"][0]
+        # The connection's end is told when both sides have closed, which may be after the command's.
+        harness.wait_until(lambda: self.events(self.sid, "--type", "net_close"), "net_close is recorded")
+        closed = self.events(self.sid, "--type", "net_close")[0]
         self.assertGreater(closed["fields"]["bytes_received"], 1000)
         self.assertGreater(closed["fields"]["bytes_sent"], 1000)
 
