@@ -75,6 +75,7 @@ command_rules:
 
 class Arguments:
     bin = ROOT / "build/release/bin"
+    build = None  # The build directory.
     user = None
     intercept = "auto"
 
@@ -404,7 +405,21 @@ def shared_world():
     return _world
 
 
+def stage_programs():
+    """Puts the programs where any user may run them: a checkout in somebody's home is closed to others."""
+    Arguments.build = Arguments.bin.parent
+    if not Arguments.user:
+        return
+    place = pathlib.Path(tempfile.mkdtemp(prefix="agentsh-programs-", dir="/var/tmp"))
+    atexit.register(shutil.rmtree, place, True)
+    place.chmod(0o755)
+    for name in ("bin", "share"):
+        shutil.copytree(Arguments.build / name, place / name)
+    Arguments.bin = place / "bin"
+
+
 def main():
     argv = parse_command_line()
     enter_namespace()
+    stage_programs()
     unittest.main(argv=argv, verbosity=2)

@@ -28,7 +28,7 @@ class Installed(unittest.TestCase):
     def setUpClass(cls):
         cls.world = harness.shared_world()
         cls.prefix = cls.world.directory / "installed"
-        harness.run("cmake", "--install", harness.Arguments.bin.parent, "--prefix", cls.prefix)
+        harness.run("cmake", "--install", harness.Arguments.build, "--prefix", cls.prefix)
         cls.user = pwd.getpwnam(harness.Arguments.user) if harness.Arguments.user else None
         cls.home = cls.world.directory / "home"
         cls.home.mkdir()
