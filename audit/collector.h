@@ -36,6 +36,17 @@ class EventCollector {
     subscription_.reset();
     return std::move(*events_.lock());
   }
+  // Connections that were let through and whose end has not been told yet. What a command did on
+  // the network is recorded by other threads, the last of it perhaps after the command has ended.
+  std::ptrdiff_t open_connections() {
+    const auto events = events_.lock();
+    std::ptrdiff_t open = 0;
+    for (const RecordedEvent& event : *events) {
+      if (event.type == "net_connect" && event.decision != "deny") ++open;
+      if (event.type == "net_close") --open;
+    }
+    return open;
+  }
   // How many did not fit into max_events. After take().
   std::size_t left_out() const { return left_out_; }
 

@@ -360,6 +360,18 @@ boost::asio::awaitable<bool> CommandRunner::run_builtin(Run& run) {
   co_return true;
 }
 
+// The connections of a command that is over close at once, unless something of it still runs.
+boost::asio::awaitable<void> CommandRunner::await_closed_connections(
+    Run& run, audit::EventCollector& collector) {
+  constexpr int kLooks = 40;
+  boost::asio::steady_timer timer(run.session->executor());
+  for (int look = 0; look < kLooks && collector.open_connections() > 0; ++look) {
+    timer.expires_after(5ms);
+    co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    recorder_.flush(kFlushLimit);
+  }
+}
+
 boost::asio::awaitable<ExecOutcome> CommandRunner::run_captured(std::shared_ptr<Session> session,
                                                                 ExecRequest request,
                                                                 std::vector<UniqueFd> fds,
@@ -412,6 +424,7 @@ boost::asio::awaitable<ExecOutcome> CommandRunner::run_captured(std::shared_ptr<
     }
   }
   recorder_.flush(kFlushLimit);
+  co_await await_closed_connections(run, collector);
   run.outcome.events = collector.take();
   co_return std::move(run.outcome);
 }

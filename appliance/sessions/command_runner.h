@@ -13,6 +13,7 @@
 #include "appliance/sessions/exec_response.h"
 #include "appliance/sessions/one_time_event.h"
 #include "appliance/sessions/session.h"
+#include "audit/collector.h"
 
 #include <boost/asio/awaitable.hpp>
 
@@ -55,6 +56,7 @@ class CommandRunner {
   bool open_recording(Run& run);
   bool start(Run& run, std::span<const int> fds);
   boost::asio::awaitable<void> wait_for_end(Run& run);
+  boost::asio::awaitable<void> await_closed_connections(Run& run, audit::EventCollector& collector);
   void finish(Run& run);
 
   audit::Recorder& recorder_;
