@@ -25,6 +25,11 @@ struct Outcome {
   int exit_code() const { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
 };
 
+std::string init_program() {
+  const char* elsewhere = std::getenv("AGENTSH_INIT");
+  return elsewhere != nullptr ? elsewhere : AGENTSH_INIT;
+}
+
 class SessionProcessTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -49,7 +54,7 @@ class SessionProcessTest : public ::testing::Test {
 
   void start() {
     auto session =
-        SessionProcess::launch(spec_, AGENTSH_INIT, [this](SessionSockets sockets, pid_t) {
+        SessionProcess::launch(spec_, init_program(), [this](SessionSockets sockets, pid_t) {
           sockets_ = std::move(sockets);
           return Result<Proceed>(Proceed{});
         });
@@ -247,7 +252,7 @@ TEST_F(SessionProcessTest, EndsEverything) {
 TEST_F(SessionProcessTest, AnErrorInSetUpIsReported) {
   spec_.binds.push_back({"/nonexistent/source", "/mnt", false, false, false});
   auto session = SessionProcess::launch(
-      spec_, AGENTSH_INIT, [](SessionSockets, pid_t) { return Result<Proceed>(Proceed{}); });
+      spec_, init_program(), [](SessionSockets, pid_t) { return Result<Proceed>(Proceed{}); });
   ASSERT_FALSE(session);
   EXPECT_NE(session.error().what.find("/nonexistent/source"), std::string::npos)
       << session.error().what;
