@@ -378,7 +378,7 @@ boost::asio::awaitable<ExecOutcome> CommandRunner::run_captured(std::shared_ptr<
                                                                 api::Connection& connection) {
   Run run(std::move(session), std::move(request));
   run.request.terminal_fds = 0;
-  if (auto checked = check_passed_descriptors(fds); !checked) {
+  if (auto checked = check_passed_descriptors(fds, ::getpid()); !checked) {
     run.refuse(kExitBadRequest,
                {"E_COMMAND_FAILED", checked.error().what, {}, run.request.command, false, false});
     co_return std::move(run.outcome);
@@ -433,7 +433,7 @@ boost::asio::awaitable<std::optional<ExecOutcome>> CommandRunner::run_attached(
     std::shared_ptr<Session> session, ExecRequest request, std::vector<UniqueFd> fds,
     api::Connection& connection) {
   Run run(std::move(session), std::move(request));
-  if (auto checked = check_passed_descriptors(fds); !checked) {
+  if (auto checked = check_passed_descriptors(fds, ::getpid()); !checked) {
     run.refuse(kExitBadRequest,
                {"E_COMMAND_FAILED", checked.error().what, {}, run.request.command, false, false});
     co_return std::move(run.outcome);

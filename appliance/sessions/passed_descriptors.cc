@@ -31,17 +31,28 @@ bool leads_to_one_peer(int fd) {
          ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) == 0;
 }
 
+// SO_PEERCRED, unix(7): who listened, or who made the pair. Unreadable is as bad as ours.
+bool leads_to(int fd, pid_t process) {
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.pid == process;
+}
+
 bool is_harmless_device(int fd, dev_t device) {
   if (::isatty(fd) != 0) return true;
   return major(device) == kMemoryDevices &&
          std::ranges::find(kHarmless, minor(device)) != std::end(kHarmless);
 }
 
-Result<> check(int fd) {
+Result<> check(int fd, pid_t daemon) {
   struct stat status;
   if (::fstat(fd, &status) != 0) return std::unexpected(errno_error("fstat"));
   const bool path_only = (::fcntl(fd, F_GETFL) & O_PATH) != 0;
   if (S_ISSOCK(status.st_mode) && !path_only) {
+    if (leads_to_one_peer(fd) && leads_to(fd, daemon)) {
+      return fail(
+          "stdin, stdout or stderr is a connection to this server, which no session may have");
+    }
     if (leads_to_one_peer(fd)) return {};
     return fail(
         "stdin, stdout or stderr is a network socket, which the command could connect elsewhere; "
@@ -57,9 +68,9 @@ Result<> check(int fd) {
 
 }  // namespace
 
-Result<> check_passed_descriptors(std::span<const UniqueFd> fds) {
+Result<> check_passed_descriptors(std::span<const UniqueFd> fds, pid_t daemon) {
   for (const UniqueFd& fd : fds) {
-    if (auto checked = check(fd.get()); !checked) return checked;
+    if (auto checked = check(fd.get(), daemon); !checked) return checked;
   }
   return {};
 }

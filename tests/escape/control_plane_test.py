@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import pwd
+import socket
 import subprocess
 import threading
 
@@ -357,6 +358,20 @@ while time.monotonic() < until:
         result = self.appliance.cli("exec", sid, "--", "curl", "-sS", "--max-time", "10", "http://www.example.com/",
                                     cwd=self.tools)
         self.assertNotEqual(result.stdout, b"hello\n")
+
+    def test_K1_connection_as_standard_input(self):
+        """K1: a connection to the control API that comes as standard input has the rights of who opened it"""
+        program = ("import os, socket; s = socket.socket(fileno=os.dup(0)); s.settimeout(3); "
+                   "s.sendall(b'GET /api/v1/sessions HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n'); print(s.recv(15))")
+        for inside in (False, True):
+            with socket.socket(socket.AF_UNIX) as api:
+                api.connect(str(self.appliance.socket))
+                if inside:
+                    result = self.appliance.cli("exec", self.sid, "--", "/usr/bin/python3", "-c", program, stdin=api)
+                    self.assertEqual((result.returncode, result.stdout), (2, b""), self.text(result))
+                    self.assertIn(b"connection to this server", result.stderr)
+                else:
+                    self.assertIn(b"HTTP/1.1 ", self.outside(["/usr/bin/python3", "-c", program], stdin=api).stdout)
 
     def test_K10_from_inside(self):
         """K10: the program itself, started inside, opens no way out: no server of its own, no other session"""

@@ -15,10 +15,12 @@
 namespace agentsh {
 namespace {
 
-bool passes(UniqueFd fd) {
+constexpr pid_t kNobody = 0;
+
+bool passes(UniqueFd fd, pid_t daemon = kNobody) {
   std::vector<UniqueFd> fds;
   fds.push_back(std::move(fd));
-  return check_passed_descriptors(fds).has_value();
+  return check_passed_descriptors(fds, daemon).has_value();
 }
 
 UniqueFd opened(const char* path, int flags) {
@@ -52,6 +54,14 @@ TEST(PassedDescriptors, ConnectedUnixStreamsPass) {
     const UniqueFd other(pair[1]);
     EXPECT_TRUE(passes(UniqueFd(pair[0])));
   }
+}
+
+TEST(PassedDescriptors, ConnectionsToTheDaemonDoNot) {
+  // The maker of a pair is its peer, as a listener is of what it accepted.
+  int pair[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+  const UniqueFd other(pair[1]);
+  EXPECT_FALSE(passes(UniqueFd(pair[0]), ::getpid()));
 }
 
 TEST(PassedDescriptors, SocketsThatLeadElsewhereDoNot) {
