@@ -27,7 +27,7 @@ namespace agentsh::sandbox {
 
 // What init opened inside the session's network namespace.
 struct SessionSockets {
-  std::vector<UniqueFd> listeners;  // In the order of sandbox/network/session_network.h.
+  std::vector<UniqueFd> listeners;  // In the order of base/netns/session_network.h.
   UniqueFd socket_diagnostics;      // NETLINK_SOCK_DIAG (sock_diag(7)).
   UniqueFd refusal_log;             // netns::open_refusal_log(); empty where the kernel has none.
 };
