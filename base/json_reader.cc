@@ -195,6 +195,9 @@ Result<JsonDocument> JsonDocument::parse(std::string_view text, JsonLimits limit
     return fail(fmt::format("JSON larger than {} bytes", limits.max_bytes),
                 std::errc::message_size);
   }
+  // RFC 8259 section 8.1: no byte order mark. RapidJSON skips one, and single bytes of one too.
+  if (!text.empty() && static_cast<unsigned char>(text.front()) >= 0x80)
+    return fail("JSON: Invalid value. at byte 0");
   TreeBuilder builder(limits.max_depth);
   rapidjson::MemoryStream stream(text.data(), text.size());
   rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> input(stream);

@@ -14,19 +14,33 @@ constexpr auto kDeniedFor = std::chrono::seconds(30);
 
 }  // namespace
 
-std::optional<policy::Verdict> ApprovalBook::settled(const std::string& host, TimePoint now) {
-  auto state = state_.lock();
-  const auto found = state->given.find(host);
-  if (found == state->given.end()) return {};
+std::optional<policy::Verdict> ApprovalBook::given_in(State& state, const std::string& host,
+                                                      TimePoint now) {
+  const auto found = state.given.find(host);
+  if (found == state.given.end()) return {};
   if (now >= found->second.until) {
-    state->given.erase(found);
+    state.given.erase(found);
     return {};
   }
   return found->second.verdict;
 }
 
-ApprovalBook::Place ApprovalBook::wait(const std::string& host, Waiter waiter) {
+std::optional<policy::Verdict> ApprovalBook::settled(const std::string& host, TimePoint now) {
+  return given_in(*state_.lock(), host, now);
+}
+
+ApprovalBook::Place ApprovalBook::wait(const std::string& host, Waiter waiter, TimePoint now) {
+  std::optional<policy::Verdict> given;
+  const Place place = enter(host, waiter, now, given);
+  if (given) waiter(*given);
+  return place;
+}
+
+ApprovalBook::Place ApprovalBook::enter(const std::string& host, Waiter& waiter, TimePoint now,
+                                        std::optional<policy::Verdict>& given) {
   auto state = state_.lock();
+  given = given_in(*state, host, now);
+  if (given) return Place::kSettled;
   const auto found = state->open.find(host);
   if (found != state->open.end()) {
     if (found->second.size() >= kMaxWaiters) return Place::kFull;

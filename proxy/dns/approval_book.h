@@ -26,10 +26,11 @@ class ApprovalBook {
   // The answer that was given for `host`, while it holds.
   std::optional<policy::Verdict> settled(const std::string& host, TimePoint now);
 
-  enum class Place { kFirst, kJoined, kFull };
-  // Calls `waiter` when the name is settled. kFirst: the caller has to ask for the approval. kFull:
-  // too many wait, and `waiter` was not taken.
-  Place wait(const std::string& host, Waiter waiter);
+  enum class Place { kFirst, kJoined, kSettled, kFull };
+  // Calls `waiter` when the name is settled. kFirst: the caller has to ask for the approval.
+  // kSettled: the answer came since the caller looked, and `waiter` was called. kFull: too many
+  // wait, and `waiter` was not taken.
+  Place wait(const std::string& host, Waiter waiter, TimePoint now);
 
   void settle(const std::string& host, const policy::Verdict& verdict, TimePoint now);
 
@@ -42,6 +43,12 @@ class ApprovalBook {
     std::map<std::string, std::vector<Waiter>> open;
     std::map<std::string, Given> given;
   };
+  static std::optional<policy::Verdict> given_in(State& state, const std::string& host,
+                                                 TimePoint now);
+  // Takes `waiter` for kFirst and kJoined only; sets `given` for kSettled.
+  Place enter(const std::string& host, Waiter& waiter, TimePoint now,
+              std::optional<policy::Verdict>& given);
+
   LockGuarded<State> state_;
 };
 

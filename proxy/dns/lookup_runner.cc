@@ -44,12 +44,14 @@ void LookupRunner::go_on(std::shared_ptr<Lookup> lookup, Step step, Done done) {
 void LookupRunner::ask_approval(std::shared_ptr<Lookup> lookup, Done done) {
   const std::string& host = lookup->query().host;
   const auto place = lookup->session().approvals().wait(
-      host, [self = shared_from_this(), lookup, done](const Verdict& verdict) {
+      host,
+      [self = shared_from_this(), lookup, done](const Verdict& verdict) {
         boost::asio::post(self->executor_, [self, lookup, done, verdict] {
           const Step next = lookup->approval_settled(verdict, std::chrono::steady_clock::now());
           self->go_on(lookup, next, done);
         });
-      });
+      },
+      std::chrono::steady_clock::now());
   if (place == ApprovalBook::Place::kFull) {
     const Step next = lookup->approval_settled(
         Verdict::deny(lookup->open_verdict().rule(), "too many names wait for approval"),
@@ -57,7 +59,7 @@ void LookupRunner::ask_approval(std::shared_ptr<Lookup> lookup, Done done) {
     go_on(std::move(lookup), next, std::move(done));
     return;
   }
-  if (place == ApprovalBook::Place::kJoined) return;
+  if (place != ApprovalBook::Place::kFirst) return;
   const std::shared_ptr<Session> session = lookup->shared_session();
   session->policy().settle(
       lookup->open_verdict(), lookup->query().actor, host, [session, host](const Verdict& verdict) {

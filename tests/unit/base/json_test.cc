@@ -74,5 +74,10 @@ TEST(JsonReader, NumbersAreExactOrRefused) {
     EXPECT_FALSE(JsonDocument::parse(bad)) << bad;
 }
 
+TEST(Json, NoByteOrderMarkNorAPieceOfOne) {
+  for (std::string_view bad : {"\xef\xbb\xbf{}", "\xef{}", "\xbb{}", "\xbf{}", "\xef\xbb\xbf"})
+    EXPECT_FALSE(JsonDocument::parse(bad)) << bad;
+}
+
 }  // namespace
 }  // namespace agentsh

@@ -160,16 +160,18 @@ TEST(DnsApprovals, OneQuestionForAllWhoWait) {
   const auto waiter = [&](const policy::Verdict& verdict) {
     told += verdict.permitted() ? 1 : 100;
   };
-  EXPECT_EQ(book.wait("a.example", waiter), ApprovalBook::Place::kFirst);
-  EXPECT_EQ(book.wait("a.example", waiter), ApprovalBook::Place::kJoined);
-  EXPECT_EQ(book.wait("b.example", waiter), ApprovalBook::Place::kFirst);
+  EXPECT_EQ(book.wait("a.example", waiter, kStart), ApprovalBook::Place::kFirst);
+  EXPECT_EQ(book.wait("a.example", waiter, kStart), ApprovalBook::Place::kJoined);
+  EXPECT_EQ(book.wait("b.example", waiter, kStart), ApprovalBook::Place::kFirst);
   EXPECT_FALSE(book.settled("a.example", kStart));
   book.settle("a.example", policy::Verdict::allow("rule"), kStart);
   EXPECT_EQ(told, 2);
+  EXPECT_EQ(book.wait("a.example", waiter, kStart), ApprovalBook::Place::kSettled);
+  EXPECT_EQ(told, 3) << "who looked before the answer and waits after it";
   EXPECT_TRUE(book.settled("a.example", kStart + std::chrono::minutes(4)));
   EXPECT_FALSE(book.settled("a.example", kStart + std::chrono::minutes(5)));
   book.settle("b.example", policy::Verdict::deny("rule", "no"), kStart);
-  EXPECT_EQ(told, 102);
+  EXPECT_EQ(told, 103);
   EXPECT_TRUE(book.settled("b.example", kStart + seconds(29)));
   EXPECT_FALSE(book.settled("b.example", kStart + seconds(30)));
 }
@@ -177,13 +179,15 @@ TEST(DnsApprovals, OneQuestionForAllWhoWait) {
 TEST(DnsApprovals, TooManyAreTurnedAway) {
   ApprovalBook book;
   for (int i = 0; i < 64; ++i) {
-    EXPECT_EQ(book.wait("n" + std::to_string(i), [](const auto&) {}), ApprovalBook::Place::kFirst);
+    EXPECT_EQ(book.wait(
+                  "n" + std::to_string(i), [](const auto&) {}, kStart),
+              ApprovalBook::Place::kFirst);
   }
-  EXPECT_EQ(book.wait("one-more", [](const auto&) {}), ApprovalBook::Place::kFull);
+  EXPECT_EQ(book.wait("one-more", [](const auto&) {}, kStart), ApprovalBook::Place::kFull);
   for (int i = 0; i < 63; ++i) {
-    EXPECT_EQ(book.wait("n0", [](const auto&) {}), ApprovalBook::Place::kJoined);
+    EXPECT_EQ(book.wait("n0", [](const auto&) {}, kStart), ApprovalBook::Place::kJoined);
   }
-  EXPECT_EQ(book.wait("n0", [](const auto&) {}), ApprovalBook::Place::kFull);
+  EXPECT_EQ(book.wait("n0", [](const auto&) {}, kStart), ApprovalBook::Place::kFull);
 }
 
 }  // namespace
