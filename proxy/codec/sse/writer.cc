@@ -1,0 +1,71 @@
+#include "proxy/codec/sse/writer.h"
+
+#include <algorithm>
+
+namespace agentsh::sse {
+namespace {
+
+// Appends `prefix` + line + `end` for each line of `data`.
+void write_lines(std::string_view prefix, std::string_view data, std::string_view end,
+                 std::string& out) {
+  while (true) {
+    const std::size_t size = data.find_first_of("\r\n");
+    out.append(prefix).append(data.substr(0, size)).append(end);
+    if (size == std::string_view::npos) return;
+    const bool pair = data.substr(size).starts_with("\r\n");
+    data.remove_prefix(size + (pair ? 2 : 1));
+  }
+}
+
+std::size_t line_end_size(std::string_view text) {
+  if (text.empty()) return 0;
+  return text.starts_with("\r\n") ? 2 : 1;
+}
+
+// What stands before the value of a data line; empty when the line is another one.
+std::string_view data_prefix(std::string_view line) {
+  if (line == "data") return line;
+  if (line.starts_with("data: ")) return line.substr(0, 6);
+  return line.starts_with("data:") ? line.substr(0, 5) : std::string_view();
+}
+
+// Is the event's only data line one with a colon, so that its value can be exchanged in place?
+bool has_plain_value(const Event& event) {
+  return event.data_lines == 1 && event.data.data()[-1] != 'a';  // "data" alone is a line too.
+}
+
+}  // namespace
+
+void write_with_data(const Event& event, std::string_view data, std::string& out) {
+  if (has_plain_value(event) && data.find_first_of("\r\n") == std::string_view::npos) {
+    const auto before = static_cast<std::size_t>(event.data.data() - event.raw.data());
+    out.append(event.raw.substr(0, before)).append(data);
+    out.append(event.raw.substr(before + event.data.size()));
+    return;
+  }
+  bool written = false;
+  std::string_view rest = event.raw.substr(event.mark_size);
+  out += event.raw.substr(0, event.mark_size);
+  while (!rest.empty()) {
+    const std::size_t size = std::min(rest.find_first_of("\r\n"), rest.size());
+    const std::size_t end_size = line_end_size(rest.substr(size));
+    const std::string_view line = rest.substr(0, size);
+    const std::string_view prefix = data_prefix(line);
+    if (prefix.empty()) {
+      out += rest.substr(0, size + end_size);
+    } else if (!written) {
+      const std::string_view end = end_size == 0 ? "\n" : rest.substr(size, end_size);
+      write_lines(prefix == "data" ? "data:" : prefix, data, end, out);
+      written = true;
+    }
+    rest.remove_prefix(size + end_size);
+  }
+}
+
+void write_event(std::string_view type, std::string_view data, std::string& out) {
+  if (!type.empty()) out.append("event: ").append(type).append("\n");
+  write_lines("data: ", data, "\n", out);
+  out += '\n';
+}
+
+}  // namespace agentsh::sse
