@@ -47,7 +47,8 @@ Result<> send_with_fds(int socket, std::string_view data, std::span<const int> f
 Result<ReceivedMessage> receive_with_fds(int socket, std::size_t limit, bool dont_wait) {
   ReceivedMessage received;
   received.data.resize(limit);
-  alignas(cmsghdr) char control[CMSG_SPACE(kMaxPassedFds * sizeof(int))];
+  alignas(
+      cmsghdr) char control[CMSG_SPACE(kMaxPassedFds * sizeof(int)) + CMSG_SPACE(sizeof(ucred))];
   iovec part{received.data.data(), limit};
   msghdr message{};
   message.msg_iov = &part;
@@ -62,7 +63,13 @@ Result<ReceivedMessage> receive_with_fds(int socket, std::size_t limit, bool don
   received.data.resize(static_cast<std::size_t>(got));
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
        header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    if (header->cmsg_level != SOL_SOCKET) continue;
+    if (header->cmsg_type == SCM_CREDENTIALS) {
+      ucred credentials;
+      std::memcpy(&credentials, CMSG_DATA(header), sizeof credentials);
+      received.sender = credentials.pid;
+    }
+    if (header->cmsg_type != SCM_RIGHTS) continue;
     const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (std::size_t i = 0; i < count; ++i) {
       int fd;

@@ -4,6 +4,8 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <span>
 #include <string>
@@ -23,6 +25,9 @@ Result<> send_with_fds(int socket, std::string_view data, std::span<const int> f
 struct ReceivedMessage {
   std::string data;           // Empty at end of stream.
   std::vector<UniqueFd> fds;  // Close-on-exec.
+  // Who wrote it, in our PID namespace, where the socket has SO_PASSCRED; else 0. The kernel keeps
+  // it with the message, so it is right even when that process has ended.
+  pid_t sender = 0;
 };
 
 // One recvmsg of at most `limit` bytes and kMaxPassedFds descriptors. Fails when the kernel

@@ -19,14 +19,18 @@ struct Header {
 
 }  // namespace
 
+std::string packet_bytes(MessageKind kind, std::string_view body) {
+  Header header{static_cast<std::uint32_t>(body.size()), kind};
+  std::string packet(reinterpret_cast<const char*>(&header), sizeof header);
+  packet += body;
+  return packet;
+}
+
 Result<> send_packet(int socket, MessageKind kind, std::string_view body,
                      std::span<const int> fds) {
   if (body.size() > kMaxPacket)
     return fail("arguments and environment are too long", std::errc::argument_list_too_long);
-  Header header{static_cast<std::uint32_t>(body.size()), kind};
-  std::string packet(reinterpret_cast<const char*>(&header), sizeof header);
-  packet += body;
-  return send_with_fds(socket, packet, fds, kSendLimit);
+  return send_with_fds(socket, packet_bytes(kind, body), fds, kSendLimit);
 }
 
 Result<Packet> receive_packet(int socket) {
@@ -39,7 +43,7 @@ Result<Packet> receive_packet(int socket) {
   Header header;
   std::memcpy(&header, head->data.data(), sizeof header);
   if (header.length > kMaxPacket) return fail("oversized session message", std::errc::message_size);
-  Packet packet{header.kind, std::string(header.length, '\0'), std::move(head->fds)};
+  Packet packet{header.kind, std::string(header.length, '\0'), std::move(head->fds), head->sender};
   std::size_t have = 0;
   while (have < packet.body.size()) {
     const ssize_t got =

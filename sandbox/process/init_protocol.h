@@ -5,8 +5,10 @@
 //   init -> daemon   NetworkReady + the listening sockets, a socket diagnostics socket last
 //   daemon -> init   Proceed (with the nftables batch where eBPF is not used)
 //   init -> daemon   Ready, or SetupFailed at any point before
-//   daemon -> init   Spawn + stdin, stdout, stderr       init -> daemon   Spawned (+ PTY master) or
-//   SpawnFailed daemon -> init   Signal                              init -> daemon   Exited
+//   daemon -> init   Spawn + stdin, stdout, stderr
+//   child -> daemon  Forked, from the command's own process before its exec: the kernel says who
+//   wrote it (SCM_CREDENTIALS) init -> daemon   Spawned (+ PTY master) or SpawnFailed daemon ->
+//   init   Signal init -> daemon   Exited
 //
 // Init ends when the socket closes, and with it everything in the session.
 #pragma once
@@ -34,6 +36,7 @@ enum class MessageKind : std::uint8_t {
   kReady,
   kSetupFailed,
   kSpawn,
+  kForked,
   kSpawned,
   kSpawnFailed,
   kSignal,
@@ -88,13 +91,20 @@ void describe(Archive& archive, Spawn& message) {
           message.columns);
 }
 
+struct Forked {
+  std::uint64_t id = 0;
+};
+template <class Archive>
+void describe(Archive& archive, Forked& message) {
+  archive(message.id);
+}
+
 struct Spawned {
   std::uint64_t id = 0;
-  pid_t pid = 0;  // In the session's PID namespace.
 };
 template <class Archive>
 void describe(Archive& archive, Spawned& message) {
-  archive(message.id, message.pid);
+  archive(message.id);
 }
 
 struct SpawnFailed {
@@ -153,12 +163,16 @@ struct Packet {
   MessageKind kind{};
   std::string body;
   std::vector<UniqueFd> fds;
+  pid_t sender = 0;  // As ReceivedMessage::sender.
 
   template <class Message>
   Result<Message> as() const {
     return from_wire<Message>(body);
   }
 };
+
+// A packet as it goes over the socket, at most kMaxPacket long.
+std::string packet_bytes(MessageKind kind, std::string_view body);
 
 // Sends one packet whole; blocks. Receives one; fails with connection_reset at the end of the
 // stream.

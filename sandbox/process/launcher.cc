@@ -171,6 +171,10 @@ Result<std::unique_ptr<SessionProcess>> SessionProcess::launch(
     const Meanwhile& meanwhile) {
   auto sockets = unix_socket_pair(SOCK_STREAM);
   if (!sockets) return std::unexpected(sockets.error());
+  // So that the process of each command tells its number by writing.
+  const int on = 1;
+  if (::setsockopt(sockets->first.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0)
+    return std::unexpected(errno_error("SO_PASSCRED"));
   auto memory = spec_memory(spec);
   if (!memory) return std::unexpected(memory.error());
   auto init = clone_init(spec, init_program, sockets->second.get(), memory->get());
@@ -217,8 +221,9 @@ void SessionProcess::kill() {
 }
 
 void SessionProcess::abandon_commands() {
-  for (auto& [id, events] : std::exchange(commands_, {})) {
-    if (events.failed) events.failed(SpawnFailed{id, ECANCELED, "the session ended", false});
+  for (auto& [id, command] : std::exchange(commands_, {})) {
+    if (command.events.failed)
+      command.events.failed(SpawnFailed{id, ECANCELED, "the session ended", false});
   }
   for (auto& [id, done] : std::exchange(loopbacks_, {})) done(fail("the session ended"));
 }
@@ -236,14 +241,22 @@ Result<> SessionProcess::handle_message() {
   auto packet = receive_packet(control_.get());
   if (!packet) return std::unexpected(packet.error());
   switch (packet->kind) {
+    case MessageKind::kForked: {
+      auto message = packet->as<Forked>();
+      if (!message) return std::unexpected(message.error());
+      auto found = commands_.find(message->id);
+      if (found != commands_.end()) found->second.pid = packet->sender;
+      return {};
+    }
     case MessageKind::kSpawned: {
       auto message = packet->as<Spawned>();
-      if (!message || packet->fds.empty()) return fail("malformed message from a session's init");
+      if (!message) return std::unexpected(message.error());
       auto found = commands_.find(message->id);
       if (found == commands_.end()) return {};
-      const pid_t pid = PidFd(std::move(packet->fds[0])).pid();
-      if (found->second.started) {
-        found->second.started(pid, packet->fds.size() > 1 ? std::move(packet->fds[1]) : UniqueFd());
+      const Command& command = found->second;
+      if (command.events.started) {
+        command.events.started(command.pid,
+                               packet->fds.empty() ? UniqueFd() : std::move(packet->fds[0]));
       }
       return {};
     }
@@ -251,14 +264,14 @@ Result<> SessionProcess::handle_message() {
       auto message = packet->as<SpawnFailed>();
       if (!message) return std::unexpected(message.error());
       auto node = commands_.extract(message->id);
-      if (!node.empty() && node.mapped().failed) node.mapped().failed(*message);
+      if (!node.empty() && node.mapped().events.failed) node.mapped().events.failed(*message);
       return {};
     }
     case MessageKind::kExited: {
       auto message = packet->as<Exited>();
       if (!message) return std::unexpected(message.error());
       auto node = commands_.extract(message->id);
-      if (!node.empty() && node.mapped().exited) node.mapped().exited(*message);
+      if (!node.empty() && node.mapped().events.exited) node.mapped().events.exited(*message);
       return {};
     }
     case MessageKind::kLoopback: {
@@ -281,7 +294,7 @@ Result<std::uint64_t> SessionProcess::spawn(Spawn request, std::span<const int> 
                                             CommandEvents events) {
   request.id = next_id_++;
   const std::uint64_t id = request.id;
-  commands_.emplace(id, std::move(events));
+  commands_.emplace(id, Command{std::move(events)});
   if (auto sent = send_message(control_.get(), MessageKind::kSpawn, std::move(request), fds);
       !sent) {
     commands_.erase(id);

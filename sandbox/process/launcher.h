@@ -43,7 +43,7 @@ class SessionProcess {
   using Meanwhile = std::function<Result<>(pid_t init)>;
 
   struct CommandEvents {
-    // `pid` is in the daemon's namespace, 0 when it ended already. `terminal` is the PTY's master,
+    // `pid` is in the daemon's namespace; it may have ended. `terminal` is the PTY's master,
     // if one was asked for.
     std::function<void(pid_t pid, UniqueFd terminal)> started;
     std::function<void(const SpawnFailed&)> failed;
@@ -81,12 +81,17 @@ class SessionProcess {
       : control_(std::move(control)), init_(std::move(init)), init_pid_(init_pid) {}
   Result<> set_up(const PrepareNetwork& prepare_network, const Meanwhile& meanwhile);
 
+  struct Command {
+    CommandEvents events;
+    pid_t pid = 0;  // Once it has been forked.
+  };
+
   UniqueFd control_;
   PidFd init_;
   pid_t init_pid_;
   int landlock_abi_ = 0;
   std::uint64_t next_id_ = 1;
-  std::unordered_map<std::uint64_t, CommandEvents> commands_;
+  std::unordered_map<std::uint64_t, Command> commands_;
   std::unordered_map<std::uint64_t, std::function<void(Result<UniqueFd>)>> loopbacks_;
 };
 

@@ -1,14 +1,11 @@
 #include "sandbox/process/pid_fd.h"
 
-#include "base/file_io.h"
-
 #include <poll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 
 namespace agentsh::sandbox {
 
@@ -29,15 +26,6 @@ bool PidFd::wait(int timeout_ms) const {
   siginfo_t info;
   ::waitid(P_PIDFD, static_cast<id_t>(fd_.get()), &info, WEXITED);
   return true;
-}
-
-pid_t PidFd::pid() const {
-  auto info = read_file("/proc/self/fdinfo/" + std::to_string(fd_.get()), 4096);
-  if (!info) return 0;
-  const std::size_t line = info->find("\nPid:");
-  if (line == std::string::npos) return 0;
-  const long pid = std::strtol(info->c_str() + line + 5, nullptr, 10);
-  return pid > 0 ? static_cast<pid_t>(pid) : 0;
 }
 
 }  // namespace agentsh::sandbox

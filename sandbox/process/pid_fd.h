@@ -5,8 +5,6 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 
-#include <sys/types.h>
-
 namespace agentsh::sandbox {
 
 class PidFd {
@@ -22,8 +20,6 @@ class PidFd {
   // Waits until it has ended and reaps it, if it is a child. `timeout_ms` < 0 waits for ever; false
   // on time-out.
   bool wait(int timeout_ms) const;
-  // Its number in the PID namespace of the caller; 0 when it has ended or has none there.
-  pid_t pid() const;
 
  private:
   UniqueFd fd_;

@@ -1,9 +1,11 @@
 #include "sandbox/process/init/commands.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -64,11 +66,15 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   return list;
 }
 
+// How long a command waits for room in the daemon's socket.
+constexpr int kTellLimitMs = 10'000;
+
 enum class Stage : int { kNone, kTerminal, kDescriptors, kDirectory, kExec };
 
 // What the child needs, prepared before the fork: between vfork and exec it only makes system
 // calls.
 struct ChildPlan {
+  std::string_view forked;  // The packet that tells the daemon who runs the command.
   std::array<int, 3> fds{};
   int controlling_terminal = -1;
   const char* directory = nullptr;
@@ -100,7 +106,18 @@ int try_exec(ChildPlan& plan) {
   return kept;
 }
 
+// Small enough to be taken whole or not at all. The daemon is the only one that could miss it.
+void tell_daemon(std::string_view packet) {
+  for (;;) {
+    const ssize_t sent = ::send(kInitControlFd, packet.data(), packet.size(), MSG_NOSIGNAL);
+    if (sent >= 0 || (errno != EINTR && errno != EAGAIN)) return;
+    pollfd room{kInitControlFd, POLLOUT, 0};
+    if (errno == EAGAIN && ::poll(&room, 1, kTellLimitMs) == 0) return;
+  }
+}
+
 [[noreturn]] void run_child(ChildPlan& plan) {
+  tell_daemon(plan.forked);
   auto give_up = [&plan](Stage stage, int error) {
     plan.failed = stage;
     plan.error = error;
@@ -181,6 +198,9 @@ std::expected<Commands::Started, SpawnFailed> Commands::start(const Spawn& reque
     plan.fds[static_cast<std::size_t>(i)] = is_terminal ? terminal.slave.get() : fds[next++].get();
   }
 
+  Forked forked{request.id};
+  const std::string packet = packet_bytes(MessageKind::kForked, to_wire(forked));
+  plan.forked = packet;
   const std::vector<std::string> programs = candidates(request);
   std::vector<const char*> program_pointers;
   for (const std::string& program : programs) program_pointers.push_back(program.c_str());
@@ -210,7 +230,7 @@ std::expected<Commands::Started, SpawnFailed> Commands::start(const Spawn& reque
   }
   pids_[request.id] = pid;
   ids_[pid] = request.id;
-  return Started{pid, std::move(terminal.master)};
+  return Started{std::move(terminal.master)};
 }
 
 void Commands::signal(const SignalCommand& request) {

@@ -20,7 +20,6 @@ namespace agentsh::sandbox {
 class Commands {
  public:
   struct Started {
-    pid_t pid = 0;
     UniqueFd terminal;  // Master of the PTY, when one was asked for.
   };
 

@@ -126,13 +126,10 @@ void start_command(Commands& commands, Packet packet) {
         send_message(kInitControlFd, MessageKind::kSpawnFailed, started.error());
     return;
   }
-  // The daemon learns the process by descriptor, since its number here means nothing outside.
-  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, started->pid, 0)));
   std::vector<int> fds;
-  if (pidfd) fds.push_back(pidfd.get());
-  if (pidfd && started->terminal) fds.push_back(started->terminal.get());
+  if (started->terminal) fds.push_back(started->terminal.get());
   [[maybe_unused]] auto ignored =
-      send_message(kInitControlFd, MessageKind::kSpawned, Spawned{request->id, started->pid}, fds);
+      send_message(kInitControlFd, MessageKind::kSpawned, Spawned{request->id}, fds);
 }
 
 // Loopback answers at once, so connecting does not keep commands waiting.

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace agentsh {
 namespace {
@@ -24,6 +26,21 @@ TEST(FdPassing, DeliversDescriptorsWithTheMessage) {
   EXPECT_EQ(::write(received->fds[0].get(), "x", 1), 1);
   char byte;
   EXPECT_EQ(::read(reader.get(), &byte, 1), 1);
+}
+
+TEST(FdPassing, TellsWhoWroteWhereAsked) {
+  auto pair = unix_socket_pair(SOCK_STREAM);
+  ASSERT_TRUE(send_with_fds(pair->first.get(), "a", {}));
+  EXPECT_EQ(receive_with_fds(pair->second.get(), 1)->sender, 0);
+  const int on = 1;
+  ASSERT_EQ(::setsockopt(pair->second.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on), 0);
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(::send(pair->first.get(), "b", 1, 0) == 1 ? 0 : 1);
+  int status = 1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  // It has been reaped; the number came with the message.
+  EXPECT_EQ(receive_with_fds(pair->second.get(), 1)->sender, child);
 }
 
 TEST(FdPassing, TruncationIsAnError) {

@@ -7,13 +7,18 @@
 #include "sandbox/seccomp/filter.h"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <thread>
 
 namespace agentsh::sandbox {
 namespace {
@@ -126,6 +131,73 @@ TEST_F(SessionProcessTest, RunsCommands) {
   EXPECT_EQ(outcome.output, "hello\n" + workspace_ + "\n");
   EXPECT_EQ(shell("kill -9 $$").exit_code(), 137);
   EXPECT_EQ(sockets_.listeners.size() % 3, 0u);
+}
+
+// The number outside is known however late the daemon reads, also of what has ended and was reaped.
+TEST_F(SessionProcessTest, TellsTheProcessOfCommandsThatEndedLongAgo) {
+  constexpr int kCommands = 64;
+  start();
+  int pipe_fds[2];
+  ASSERT_EQ(::pipe2(pipe_fds, O_CLOEXEC), 0);
+  UniqueFd reader(pipe_fds[0]), writer(pipe_fds[1]);
+  std::map<pid_t, int> pids;
+  int exited = 0;
+  for (int i = 0; i < kCommands; ++i) {
+    Spawn request;
+    request.path = "sh";
+    request.argv = {"sh", "-c", "exit 0"};
+    request.directory = workspace_;
+    const int fds[] = {reader.get(), writer.get(), writer.get()};
+    ASSERT_TRUE(session_->spawn(request, fds,
+                                {[&](pid_t pid, UniqueFd) { ++pids[pid]; },
+                                 [](const SpawnFailed& failed) { ADD_FAILURE() << failed.what; },
+                                 [&](const Exited&) { ++exited; }}));
+  }
+  Forked forked;
+  Spawned spawned;
+  Exited end;
+  const std::size_t expected =
+      kCommands * (packet_bytes(MessageKind::kForked, to_wire(forked)).size() +
+                   packet_bytes(MessageKind::kSpawned, to_wire(spawned)).size() +
+                   packet_bytes(MessageKind::kExited, to_wire(end)).size());
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  int unread = 0;
+  while (static_cast<std::size_t>(unread) < expected) {
+    ASSERT_EQ(::ioctl(session_->control_fd(), FIONREAD, &unread), 0);
+    ASSERT_LT(std::chrono::steady_clock::now(), limit) << unread << " of " << expected;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  while (exited < kCommands) ASSERT_TRUE(session_->handle_message());
+  EXPECT_EQ(pids.count(0), 0u);
+  EXPECT_EQ(pids.size(), static_cast<std::size_t>(kCommands));
+}
+
+TEST_F(SessionProcessTest, NumbersACommandAsTheHostDoes) {
+  start();
+  int pipe_fds[2];
+  ASSERT_EQ(::pipe2(pipe_fds, O_CLOEXEC), 0);
+  UniqueFd reader(pipe_fds[0]), writer(pipe_fds[1]);
+  Spawn request;
+  request.path = "cat";
+  request.argv = {"cat"};
+  request.environment = {"MARK=" + workspace_};
+  request.directory = workspace_;
+  const int fds[] = {reader.get(), 2, 2};
+  pid_t pid = 0;
+  bool over = false;
+  ASSERT_TRUE(session_->spawn(
+      request, fds,
+      {[&](pid_t outside, UniqueFd) { pid = outside; }, [&](const SpawnFailed&) { over = true; },
+       [&](const Exited&) { over = true; }}));
+  while (pid == 0 && !over) ASSERT_TRUE(session_->handle_message());
+  ASSERT_NE(pid, 0);
+  EXPECT_EQ(read_file("/proc/" + std::to_string(pid) + "/comm", 100).value_or(""), "cat\n");
+  // Its parent is the session's init.
+  const std::string status =
+      read_file("/proc/" + std::to_string(pid) + "/status", 8192).value_or("");
+  EXPECT_THAT(status, ::testing::HasSubstr("PPid:\t" + std::to_string(session_->init_pid())));
+  writer.reset();
+  while (!over) ASSERT_TRUE(session_->handle_message());
 }
 
 TEST_F(SessionProcessTest, TellsWhyACommandDidNotStart) {
