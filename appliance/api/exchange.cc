@@ -6,6 +6,7 @@
 #include "proxy/net/socket_stream.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 namespace agentsh::api {
@@ -13,6 +14,11 @@ namespace {
 
 constexpr std::size_t kReadSize = 64 << 10;
 constexpr std::size_t kMaxLine = 64 << 10;
+
+bool has_room(int socket) {
+  pollfd state{.fd = socket, .events = POLLOUT, .revents = 0};
+  return ::poll(&state, 1, 0) > 0;
+}
 
 }  // namespace
 
@@ -55,6 +61,7 @@ boost::asio::awaitable<Result<bool>> Connection::fill() {
     if (received.error().code != std::errc::resource_unavailable_try_again) {
       co_return std::unexpected(received.error());
     }
+    stream_->blocked(net::Want::kRead);
     auto ready = co_await stream_->wait(net::Want::kRead);
     if (!ready) co_return std::unexpected(ready.error());
   }
@@ -71,10 +78,14 @@ boost::asio::awaitable<Result<>> Connection::write(std::string_view data,
   net::StreamDeadline deadline(*stream_);
   deadline.expires_after(write_timeout_);
   if (!fds.empty()) {
-    // Small messages on a socket that nothing else is waiting in: a full buffer is waited for, then
+    // Small messages on a socket that nothing else is waiting in: room is waited for, then it is
     // sent whole.
-    auto ready = co_await stream_->wait(net::Want::kWrite);
-    if (!ready) co_return ready;
+    for (;;) {
+      auto ready = co_await stream_->wait(net::Want::kWrite);
+      if (!ready) co_return ready;
+      if (has_room(stream_->native_handle())) break;
+      stream_->blocked(net::Want::kWrite);
+    }
     co_return send_with_fds(stream_->native_handle(), data, fds);
   }
   co_return co_await net::write(*stream_, as_bytes(data));

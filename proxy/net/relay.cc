@@ -118,6 +118,11 @@ asio::awaitable<Result<bool>> copy(Shared& shared, Direction way, const SocketSt
   }
 }
 
+// Only what plain_source() found to be one.
+SocketStream& to_socket(ByteStream& stream) {
+  return static_cast<SocketStream&>(stream);
+}
+
 bool would_block(const Error& error) {
   return error.code == std::errc::resource_unavailable_try_again;
 }
@@ -132,6 +137,7 @@ asio::awaitable<Result<>> drain_pipe(Shared& shared, Direction way, SplicePipe& 
       continue;
     }
     if (!would_block(out.error())) co_return std::unexpected(out.error());
+    to_socket(way.to).blocked(Want::kWrite);
     Result<> ready = co_await way.to.wait(Want::kWrite);
     if (!ready) co_return ready;
   }
@@ -155,6 +161,7 @@ asio::awaitable<Result<bool>> splice_through(Shared& shared, Direction way) {
       done = co_await drain_pipe(shared, way, pipe);
     } else if (would_block(in.error())) {
       pipe = SplicePipe();
+      to_socket(way.from).blocked(Want::kRead);
       done = co_await way.from.wait(Want::kRead);
     } else if (in.error().code == std::errc::invalid_argument) {
       co_return false;

@@ -2,8 +2,7 @@
 
 #include "base/fd_passing.h"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -44,23 +43,29 @@ Result<> set_no_delay(int fd) {
   return {};
 }
 
+Result<> set_non_blocking(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0) return std::unexpected(errno_error("fcntl", "F_GETFL"));
+  if ((flags & O_NONBLOCK) != 0) return {};
+  if (::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+    return std::unexpected(errno_error("fcntl", "F_SETFL"));
+  }
+  return {};
+}
+
 }  // namespace
 
-SocketStream::SocketStream(asio::any_io_executor executor, int fd)
-    : socket_(std::move(executor)), fd_(fd) {}
+SocketStream::SocketStream(asio::any_io_executor executor, UniqueFd fd, SocketWatch watch)
+    : executor_(std::move(executor)), fd_(std::move(fd)), watch_(std::move(watch)) {}
 
 Result<std::unique_ptr<SocketStream>> SocketStream::adopt(asio::any_io_executor executor,
                                                           UniqueFd socket) {
   if (auto set = set_no_delay(socket.get()); !set) return std::unexpected(set.error());
-  auto stream = std::unique_ptr<SocketStream>(new SocketStream(std::move(executor), socket.get()));
-  boost::system::error_code error;
-  stream->socket_.assign(socket.get(), error);
-  if (error) return std::unexpected(errno_error(error.value(), "epoll_ctl", "a socket"));
-  // From here on the descriptor is the stream's to close.
-  static_cast<void>(socket.release());
-  stream->socket_.non_blocking(true, error);
-  if (error) return std::unexpected(errno_error(error.value(), "ioctl", "FIONBIO"));
-  return stream;
+  if (auto set = set_non_blocking(socket.get()); !set) return std::unexpected(set.error());
+  auto watch = SocketWatch::add(Readiness::of(executor), socket.get());
+  if (!watch) return std::unexpected(watch.error());
+  return std::unique_ptr<SocketStream>(
+      new SocketStream(std::move(executor), std::move(socket), std::move(*watch)));
 }
 
 IoResult SocketStream::take_unread(std::span<std::uint8_t> buffer) {
@@ -75,20 +80,27 @@ IoResult SocketStream::take_unread(std::span<std::uint8_t> buffer) {
 }
 
 IoResult SocketStream::try_read(std::span<std::uint8_t> buffer) {
-  if (fd_ < 0) return failure(ECANCELED);
+  if (!fd_) return failure(ECANCELED);
   if (buffer.empty()) return {.status = IoStatus::kOk};
   if (has_unread()) return take_unread(buffer);
   for (;;) {
-    const ssize_t got = ::recv(fd_, buffer.data(), buffer.size(), 0);
-    if (got > 0) return {.status = IoStatus::kOk, .bytes = static_cast<std::size_t>(got)};
+    const ssize_t got = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+    if (got > 0) {
+      const auto bytes = static_cast<std::size_t>(got);
+      if (bytes < buffer.size()) watch_.read_short();
+      return {.status = IoStatus::kOk, .bytes = bytes};
+    }
     if (got == 0) return {.status = IoStatus::kEnd};
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return {.want = Want::kRead};
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      watch_.blocked(Want::kRead);
+      return {.want = Want::kRead};
+    }
     if (errno != EINTR) return failure(errno);
   }
 }
 
 IoResult SocketStream::try_write(std::span<const Bytes> parts) {
-  if (fd_ < 0) return failure(ECANCELED);
+  if (!fd_) return failure(ECANCELED);
   std::array<iovec, kMaxParts> vectors;
   std::size_t used = 0;
   for (const Bytes& part : parts) {
@@ -101,41 +113,40 @@ IoResult SocketStream::try_write(std::span<const Bytes> parts) {
   message.msg_iov = vectors.data();
   message.msg_iovlen = used;
   for (;;) {
-    const ssize_t sent = ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+    const ssize_t sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
     if (sent >= 0) return {.status = IoStatus::kOk, .bytes = static_cast<std::size_t>(sent)};
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return {.want = Want::kWrite};
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      watch_.blocked(Want::kWrite);
+      return {.want = Want::kWrite};
+    }
     if (errno != EINTR) return failure(errno);
   }
 }
 
 asio::awaitable<Result<>> SocketStream::wait(Want want) {
-  if (fd_ < 0) co_return std::unexpected(canceled_error());
+  if (!fd_) co_return std::unexpected(canceled_error());
   if (want == Want::kRead && has_unread()) co_return Result<>();
-  const auto what = want == Want::kRead ? asio::posix::descriptor_base::wait_read
-                                        : asio::posix::descriptor_base::wait_write;
-  auto [error] = co_await socket_.async_wait(what, asio::as_tuple(asio::use_awaitable));
-  if (error == asio::error::operation_aborted) co_return std::unexpected(canceled_error());
-  if (error) co_return std::unexpected(errno_error(error.value(), "wait", "a socket"));
+  if (watch_.ready(want)) co_return Result<>();
+  if (!co_await watch_.wait(want)) co_return std::unexpected(canceled_error());
   co_return Result<>();
 }
 
 asio::awaitable<Result<>> SocketStream::shutdown_write() {
-  if (fd_ < 0) co_return std::unexpected(canceled_error());
-  if (::shutdown(fd_, SHUT_WR) != 0) co_return std::unexpected(errno_error("shutdown"));
+  if (!fd_) co_return std::unexpected(canceled_error());
+  if (::shutdown(fd_.get(), SHUT_WR) != 0) co_return std::unexpected(errno_error("shutdown"));
   co_return Result<>();
 }
 
 void SocketStream::close(bool reset) {
-  if (fd_ < 0) return;
+  if (!fd_) return;
   if (reset) {
     const linger now = {1, 0};
-    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof(now));
   }
-  fd_ = -1;
+  watch_.reset();
+  fd_.reset();
   unread_ = {};
   unread_at_ = 0;
-  boost::system::error_code ignored;
-  socket_.close(ignored);
 }
 
 void SocketStream::unread(Bytes bytes) {
@@ -147,10 +158,10 @@ void SocketStream::unread(Bytes bytes) {
 }
 
 Result<UniqueFd> SocketStream::release() {
-  if (fd_ < 0) return fail("the stream is closed");
+  if (!fd_) return fail("the stream is closed");
   if (has_unread()) return fail("bytes of the stream are put back and would be lost");
-  fd_ = -1;
-  return UniqueFd(socket_.release());
+  watch_.release(fd_.get());
+  return std::move(fd_);
 }
 
 Result<std::pair<std::unique_ptr<UnixStream>, std::unique_ptr<UnixStream>>> stream_pair(

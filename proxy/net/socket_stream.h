@@ -11,8 +11,7 @@
 
 #include "base/unique_fd.h"
 #include "proxy/net/byte_stream.h"
-
-#include <boost/asio/posix/stream_descriptor.hpp>
+#include "proxy/net/readiness.h"
 
 #include <memory>
 #include <vector>
@@ -31,8 +30,11 @@ class SocketStream final : public ByteStream {
   boost::asio::awaitable<Result<>> wait(Want want) override;
   boost::asio::awaitable<Result<>> shutdown_write() override;
   void close(bool reset = false) override;
-  boost::asio::any_io_executor executor() override { return socket_.get_executor(); }
-  int native_handle() const override { return fd_; }
+  boost::asio::any_io_executor executor() override { return executor_; }
+  // What an attempt on it that moved nothing (EAGAIN) needs before the next one is told by
+  // blocked(); otherwise the wait for it returns at once.
+  int native_handle() const override { return fd_.get(); }
+  void blocked(Want want) { watch_.blocked(want); }
 
   // Puts bytes back in front of what the socket holds.
   void unread(Bytes bytes);
@@ -42,11 +44,12 @@ class SocketStream final : public ByteStream {
   Result<UniqueFd> release();
 
  private:
-  SocketStream(boost::asio::any_io_executor executor, int fd);
+  SocketStream(boost::asio::any_io_executor executor, UniqueFd fd, SocketWatch watch);
   IoResult take_unread(std::span<std::uint8_t> buffer);
 
-  boost::asio::posix::stream_descriptor socket_;
-  int fd_;
+  boost::asio::any_io_executor executor_;
+  UniqueFd fd_;
+  SocketWatch watch_;  // Goes before the descriptor does.
   std::vector<std::uint8_t> unread_;
   std::size_t unread_at_ = 0;
 };
