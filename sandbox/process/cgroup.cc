@@ -2,6 +2,8 @@
 
 #include "base/file_io.h"
 #include "base/log.h"
+#include "sandbox/process/cgroup_controllers.h"
+#include "sandbox/process/cgroup_files.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -21,15 +23,6 @@ namespace {
 
 constexpr std::string_view kFolder = "agentsh";
 constexpr auto kEmptyTimeout = std::chrono::seconds(5);
-
-Result<> write_control(const std::string& path, std::string_view value) {
-  UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!file) return std::unexpected(errno_error("open", path));
-  if (::write(file.get(), value.data(), value.size()) != static_cast<ssize_t>(value.size())) {
-    return std::unexpected(errno_error("write", path));
-  }
-  return {};
-}
 
 // The mount point of a hierarchy from /proc/self/mountinfo: cgroup2 for an empty `controller`, else
 // the v1 hierarchy with that controller.
@@ -104,7 +97,8 @@ std::string_view place(std::string_view path) {
 // A v1 hierarchy's directory for the session, made and joined.
 Result<std::string> join_v1(std::string_view controller, const std::string& group, pid_t init) {
   auto mount = mount_point(controller);
-  if (!mount) return fail(std::string(controller) + ": no cgroup controller on this host");
+  if (!mount)
+    return fail(std::string(controller) + ": the daemon's control group does not hand it down");
   const std::string directory = *mount + "/" + std::string(place(group));
   if (auto made = make_directories(directory, 0755); !made) return std::unexpected(made.error());
   if (auto joined = write_control(directory + "/cgroup.procs", std::to_string(init)); !joined) {
@@ -129,14 +123,18 @@ std::vector<std::string> v1_places(const std::string& group) {
 Result<std::string> Cgroup::base_directory(const std::string& instance) {
   auto mount = mount_point("");
   if (!mount) return fail("no cgroup v2 hierarchy is mounted", std::errc::not_supported);
-  const std::string own = own_path();
-  const std::string folder = *mount + (own == "/" ? "" : own) + "/" + std::string(kFolder);
+  const std::string own_place = own_path();
+  const std::string own = *mount + (own_place == "/" ? "" : own_place);
+  const std::string folder = own + "/" + std::string(kFolder);
   const std::string base = folder + "/" + instance;
   for (const std::string& directory : {folder, base}) {
     if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
       return std::unexpected(errno_error("mkdir", directory));
   }
   if (::access(base.c_str(), W_OK) != 0) return std::unexpected(errno_error("write to", base));
+  const std::string below[] = {folder, base};
+  if (auto enabled = enable_controllers(own, below, ::getpid(), is_delegated(own)); !enabled)
+    log_info("sandbox", "resource limits: {}", enabled.error().what);
   return base;
 }
 

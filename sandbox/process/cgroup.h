@@ -29,8 +29,9 @@ class Cgroup {
   // Where this process may make groups: its own cgroup, in the unified hierarchy, in a folder
   // "agentsh/<instance>". Daemons with state of their own run beside each other on one machine, and
   // none may take the other's sessions for leftovers: `instance` is a file name that the same
-  // daemon has again after a crash. Fails with a sentence when there is no unified hierarchy or it
-  // is not writable.
+  // daemon has again after a crash. Turns on the controllers that limits need, where we may
+  // (cgroup_controllers.h). Fails with a sentence when there is no unified hierarchy or it is not
+  // writable.
   static Result<std::string> base_directory(const std::string& instance);
   // Removes an empty base again.
   static void remove_base(const std::string& base);
