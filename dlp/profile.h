@@ -51,6 +51,8 @@ class Profile {
   double min_confidence() const { return min_confidence_; }
   // False when every detector is disabled.
   bool looks_for_anything() const { return looks_for_anything_; }
+  // True when some detector's values become placeholders.
+  bool tokenizes() const { return tokenizes_; }
 
  private:
   Profile() = default;
@@ -59,6 +61,7 @@ class Profile {
   std::vector<Mode> modes_;
   double min_confidence_ = 0;
   bool looks_for_anything_ = false;
+  bool tokenizes_ = false;
 };
 
 }  // namespace agentsh::dlp

@@ -43,7 +43,7 @@ class Redactor final : public TextEditor {
 
   void begin(const TextOrigin& origin) override;
   void push(std::string_view text, std::vector<Edit>& edits) override;
-  void finish(std::vector<Edit>& edits) override;
+  void finish(std::string_view last, std::vector<Edit>& edits) override;
   std::uint64_t settled() const override { return blocked_ ? blocked_at_ : stream_.settled(); }
 
   const Findings& findings() const { return findings_; }
@@ -54,14 +54,15 @@ class Redactor final : public TextEditor {
   const Detector& blocked_by() const;
 
  private:
-  void act_on(const std::vector<ScanStream::Found>& found, std::vector<Edit>& edits);
+  void act_on(const ScanStream::Found& found, std::vector<Edit>& edits);
+  void act_on_placeholder(const ScanStream::Found& found, std::vector<Edit>& edits);
   std::string replacement(const ScanStream::Found& found, Mode mode);
+  void replace(const Hit& hit, std::string text, std::vector<Edit>& edits);
 
   std::shared_ptr<const Profile> profile_;
   std::shared_ptr<Vault> vault_;
   Placeholders placeholders_;
   ScanStream stream_;
-  std::vector<ScanStream::Found> found_;  // Reused.
   Findings findings_;
   const FieldName* field_ = nullptr;
   std::uint64_t replaced_ = 0;

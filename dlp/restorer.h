@@ -26,7 +26,7 @@ class Restorer final : public TextEditor {
 
   void begin(const TextOrigin& origin) override;
   void push(std::string_view text, std::vector<Edit>& edits) override;
-  void finish(std::vector<Edit>& edits) override;
+  void finish(std::string_view last, std::vector<Edit>& edits) override;
   std::uint64_t settled() const override { return received_ - held_.size(); }
 
   void set_json_levels(unsigned levels) { json_levels_ = levels; }

@@ -2,9 +2,9 @@
 // every chunking of the same text.
 //
 // How: text is held until no match can be open over its end any more. How far back one could be is
-// asked of an automaton of all patterns' prefixes, run backwards from the end
-// (open_matches.h): usually to the beginning of the last word. What is settled is scanned as one
-// block, so a stream has no automaton state of its own and costs only the bytes that it holds.
+// asked of an automaton of all patterns' prefixes, run backwards from the end (open_matches.h):
+// usually to the beginning of the last word. What is settled is scanned as one block, so a stream
+// has no automaton state of its own and costs only the bytes that it holds.
 //
 // Threads: one owner.
 #pragma once
@@ -12,8 +12,10 @@
 #include "dlp/detector.h"
 #include "dlp/hit.h"
 #include "dlp/profile.h"
+#include "dlp/scan_engine.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,37 +27,45 @@ class ScanStream {
  public:
   // Hits that overlap each other without an end are cut at this length.
   static constexpr std::size_t kMaxCluster = kMaxMatch;
-  // The most that is held back: a chain of overlapping hits, a match that could be open behind it,
-  // and the context that it may need.
-  static constexpr std::size_t kMaxHeld = kMaxCluster + kMaxMatch + kMaxContext;
+  // The most that is held back: a chain of overlapping hits, the last of them, a match that could
+  // be open behind it and context, and what comes in before they are looked at again.
+  static constexpr std::size_t kMaxHeld = (kMaxCluster + 2 * kMaxMatch + kMaxContext) * 5 / 4;
 
-  // A hit and its value, which is valid until the next call.
   struct Found {
     Hit hit;
-    std::string_view value;
-    bool placeholder = false;  // Looks like a placeholder; the hit has no detector.
+    std::string_view value;  // Valid during the call of the receiver.
+    // The value has the form of a placeholder; the hit has no detector then.
+    bool is_placeholder() const { return hit.detector == kPlaceholderDetector; }
   };
+  using Receiver = std::function<void(const Found&)>;
 
-  // With `placeholders`, text of a placeholder's form is a hit as well.
-  ScanStream(std::shared_ptr<const Profile> profile, bool placeholders);
+  // `vault` may be null when `placeholders` is not kIssued.
+  explicit ScanStream(std::shared_ptr<const Profile> profile,
+                      PlaceholderRule placeholders = PlaceholderRule::kIgnore,
+                      std::shared_ptr<const Vault> vault = nullptr);
 
-  // A new text begins, with `left_context` before it (at most kMaxContext bytes are looked at).
+  // A new text begins, with `left_context` before it (its last kMaxContext bytes count). Matches
+  // may begin in it; of values only what is in the text is reported.
   void begin(std::string_view left_context);
-  // Both append hits that are settled now, in order.
-  void push(std::string_view text, std::vector<Found>& found);
-  void finish(std::vector<Found>& found);
+  // Both call `receive` for the hits that are settled now, in order. `last` may be all of the text.
+  void push(std::string_view text, const Receiver& receive);
+  void finish(std::string_view last, const Receiver& receive);
   // Offset before which all hits are known and none reaches beyond.
-  std::uint64_t settled() const { return settled_; }
+  std::uint64_t settled() const { return settled_ > context_ ? settled_ - context_ : 0; }
 
  private:
-  void settle(bool at_end, std::vector<Found>& found);
+  void add(std::string_view text);
+  void settle(bool at_end, const Receiver& receive);
 
   std::shared_ptr<const Profile> profile_;
-  bool placeholders_;
-  std::string window_;         // Left context, then what is not settled.
-  std::size_t floor_ = 0;      // Index in window_ where the unsettled text begins.
-  std::uint64_t settled_ = 0;  // Offset of floor_ in the text.
-  std::size_t open_at_ = 0;    // Index in window_ from which a match was open at the last look.
+  PlaceholderRule placeholders_;
+  std::shared_ptr<const Vault> vault_;
+  std::string window_;         // What is settled and still context, then what is not settled.
+  std::size_t context_ = 0;    // Bytes of left context, the beginning of what was added to window_.
+  std::size_t floor_ = 0;      // Index in window_ where what is not settled begins.
+  std::uint64_t settled_ = 0;  // Its offset, left context included.
+  std::size_t look_at_ = 0;    // Matches are looked for when none is open from there or before.
+  std::vector<Hit> hits_;      // Reused.
 };
 
 }  // namespace agentsh::dlp

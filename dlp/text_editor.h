@@ -4,7 +4,7 @@
 //
 //   editor.begin({});
 //   for (piece : pieces) editor.push(piece, edits);   // edits in ascending order, never revised
-//   editor.finish(edits);
+//   editor.finish({}, edits);
 //
 // What lies before settled() and in no edit stays as it is. The concatenation of all pieces alone
 // determines the edits: chunking does not matter. text_stream.h makes plain text out of it;
@@ -50,7 +50,8 @@ class TextEditor {
   // A new text begins. Whatever was not finished is forgotten.
   virtual void begin(const TextOrigin& origin) = 0;
   virtual void push(std::string_view text, std::vector<Edit>& edits) = 0;
-  virtual void finish(std::vector<Edit>& edits) = 0;
+  // The last piece, which may be empty or all of the text. A new text begins with begin().
+  virtual void finish(std::string_view last, std::vector<Edit>& edits) = 0;
   // Everything before this offset is final.
   virtual std::uint64_t settled() const = 0;
 };

@@ -64,7 +64,7 @@ class Vault {
     std::size_t bytes = 0;
   };
   Key key_;
-  LockGuarded<Entries> entries_;
+  mutable LockGuarded<Entries> entries_;
   std::atomic<std::size_t> size_ = 0;
 };
 

@@ -11,6 +11,7 @@ find_package(Boost 1.81 REQUIRED)  # headers only: Asio and Beast
 
 pkg_check_modules(yaml_cpp REQUIRED IMPORTED_TARGET yaml-cpp)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(libhs REQUIRED IMPORTED_TARGET libhs)  # Vectorscan
 pkg_check_modules(libbpf REQUIRED IMPORTED_TARGET libbpf)
 pkg_check_modules(libseccomp REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(libnftnl REQUIRED IMPORTED_TARGET libnftnl)

@@ -1,0 +1,46 @@
+// One encoding of a secret that we hold, as a sequence of characters each of which may be spelled
+// in several ways: what HeldSecret promises to find. A pattern for the automaton recognises the
+// beginning; the whole is then compared here, so its length costs the automaton nothing.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace agentsh::dlp {
+
+class HeldForm {
+ public:
+  // All encodings. Precondition: the secret has at least HeldSecret::kMinimum bytes.
+  static std::vector<HeldForm> forms_of(std::string_view secret);
+
+  // An expression that matches how every occurrence begins.
+  std::string beginning() const;
+  // The longest occurrence in bytes, at most kMaxMatch.
+  std::size_t max_length() const;
+  // The end of the occurrence that begins at `begin`; `begin` itself when there is none.
+  std::size_t end_of(std::string_view text, std::size_t begin) const;
+
+ private:
+  enum class Separators { kNone, kLineBreaks, kHexadecimal };
+  struct Character {
+    char plain = 0;
+    char other = 0;  // A second spelling (base64url, the other case), or the same.
+    bool escapable = true;
+  };
+
+  HeldForm(std::vector<Character> characters, Separators separators)
+      : characters_(std::move(characters)), separators_(separators) {}
+  static HeldForm plain(std::string_view secret);
+  static HeldForm hexadecimal(std::string_view secret);
+  static HeldForm base64(std::string_view secret, std::size_t alignment);
+  std::string expression(const Character& character) const;
+  std::string separator_expression() const;
+  void skip_separators(std::string_view text, std::vector<std::size_t>& places) const;
+
+  std::vector<Character> characters_;
+  Separators separators_;
+};
+
+}  // namespace agentsh::dlp

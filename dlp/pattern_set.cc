@@ -1,0 +1,209 @@
+#include "dlp/pattern_set.h"
+
+#include "dlp/pattern_shape.h"
+
+#include <hs.h>
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+
+namespace agentsh::dlp {
+
+struct PatternSet::Pattern {
+  std::unique_ptr<re2::RE2> regex;  // From a beginning on.
+  std::string expression;
+  std::size_t max_length = 0;
+  mutable std::once_flag made_backwards;
+  mutable std::unique_ptr<re2::RE2> backwards;  // Up to an end; made when first needed.
+
+  Pattern() = default;
+  Pattern(Pattern&& other) noexcept
+      : regex(std::move(other.regex)),
+        expression(std::move(other.expression)),
+        max_length(other.max_length) {}
+};
+
+// What a scan writes to: one for each thread that scans at the same time.
+struct PatternSet::Workspace {
+  hs_scratch_t* scratch = nullptr;
+  OpenMatches::Cache open_matches;
+
+  ~Workspace() { hs_free_scratch(scratch); }
+};
+
+class PatternSet::Lease {
+ public:
+  explicit Lease(const PatternSet& set) : set_(set) {
+    {
+      auto idle = set.idle_.lock();
+      if (!idle->empty()) {
+        workspace_ = std::move(idle->back());
+        idle->pop_back();
+        return;
+      }
+    }
+    workspace_ = std::make_unique<Workspace>();
+    if (hs_alloc_scratch(set.database_, &workspace_->scratch) != HS_SUCCESS) throw std::bad_alloc();
+  }
+  ~Lease() { set_.idle_.lock()->push_back(std::move(workspace_)); }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  Workspace* operator->() const { return workspace_.get(); }
+
+ private:
+  const PatternSet& set_;
+  std::unique_ptr<Workspace> workspace_;
+};
+
+namespace {
+
+re2::RE2::Options regex_options() {
+  re2::RE2::Options options;
+  options.set_encoding(re2::RE2::Options::EncodingLatin1);
+  options.set_dot_nl(true);
+  options.set_longest_match(true);
+  options.set_log_errors(false);
+  return options;
+}
+
+re2::StringPiece piece(std::string_view text) {
+  return {text.data(), text.size()};
+}
+
+}  // namespace
+
+PatternSet::PatternSet() = default;
+
+PatternSet::~PatternSet() {
+  idle_.lock()->clear();
+  hs_free_database(database_);
+}
+
+std::expected<std::unique_ptr<PatternSet>, PatternSet::CompileError> PatternSet::compile(
+    std::vector<PatternSource> sources) {
+  std::unique_ptr<PatternSet> set(new PatternSet);
+  std::vector<const char*> expressions;
+  std::vector<unsigned> flags;
+  std::vector<unsigned> ids;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    PatternSource& source = sources[i];
+    auto shape = shape_of(source.expression);
+    if (shape && shape->min_width == 0) {
+      return std::unexpected(CompileError{i, "the pattern matches the empty text"});
+    }
+    if (shape && source.goes_on) go_on(*shape);
+    if (shape) {
+      set->open_matches_.add(*shape, source.max_length);
+    } else {
+      set->open_matches_.add_unknown(source.max_length);
+    }
+    Pattern pattern;
+    pattern.regex = std::make_unique<re2::RE2>(source.expression, regex_options());
+    if (!pattern.regex->ok()) return std::unexpected(CompileError{i, pattern.regex->error()});
+    pattern.expression = std::move(source.expression);
+    pattern.max_length = source.max_length;
+    set->patterns_.push_back(std::move(pattern));
+  }
+  for (const Pattern& pattern : set->patterns_) {
+    ids.push_back(static_cast<unsigned>(expressions.size()));
+    expressions.push_back(pattern.expression.c_str());
+    flags.push_back(HS_FLAG_DOTALL);
+  }
+  set->open_matches_.seal();
+  hs_compile_error_t* error = nullptr;
+  if (hs_compile_multi(expressions.data(), flags.data(), ids.data(),
+                       static_cast<unsigned>(expressions.size()), HS_MODE_BLOCK, nullptr,
+                       &set->database_, &error) != HS_SUCCESS) {
+    CompileError wrong{error->expression < 0 ? 0 : static_cast<std::size_t>(error->expression),
+                       error->message};
+    hs_free_compile_error(error);
+    return std::unexpected(std::move(wrong));
+  }
+  return set;
+}
+
+void PatternSet::find_ends(std::string_view text, std::size_t floor,
+                           std::vector<MatchEnd>& ends) const {
+  // One byte before the floor is enough for word boundaries.
+  const std::size_t from = floor > 0 ? floor - 1 : 0;
+  struct Found {
+    std::vector<MatchEnd>& ends;
+    std::uint32_t from;
+  } found{ends, static_cast<std::uint32_t>(from)};
+  const std::size_t before = ends.size();
+  Lease lease(*this);
+  const auto outcome = hs_scan(
+      database_, text.data() + from, static_cast<unsigned>(text.size() - from), 0, lease->scratch,
+      [](unsigned pattern, unsigned long long, unsigned long long end, unsigned, void* context) {
+        auto* into = static_cast<Found*>(context);
+        into->ends.push_back({pattern, into->from + static_cast<std::uint32_t>(end)});
+        return 0;
+      },
+      &found);
+  if (outcome != HS_SUCCESS) throw std::runtime_error("the scan failed");
+  if (ends.size() == before) return;
+  const auto begin = ends.begin() + static_cast<std::ptrdiff_t>(before);
+  std::sort(begin, ends.end());
+  ends.erase(std::unique(begin, ends.end()), ends.end());
+}
+
+std::size_t PatternSet::open_from(std::string_view text, std::size_t floor) const {
+  Lease lease(*this);
+  return open_matches_.open_from(text, floor, lease->open_matches);
+}
+
+std::size_t PatternSet::begin_of(std::uint32_t index, std::string_view text, std::size_t floor,
+                                 std::size_t end) const {
+  const Pattern& pattern = patterns_[index];
+  std::call_once(pattern.made_backwards, [&] {
+    pattern.backwards =
+        std::make_unique<re2::RE2>("(?:" + pattern.expression + ")\\z", regex_options());
+  });
+  const std::size_t from = end - floor > pattern.max_length ? end - pattern.max_length : floor;
+  re2::StringPiece match;
+  const bool found = pattern.backwards->Match(piece(text.substr(0, end)), from, end,
+                                              re2::RE2::UNANCHORED, &match, 1);
+  return found ? static_cast<std::size_t>(match.data() - text.data()) : end;
+}
+
+std::size_t PatternSet::end_of(std::uint32_t index, std::string_view text,
+                               std::size_t begin) const {
+  const Pattern& pattern = patterns_[index];
+  const std::size_t limit =
+      text.size() - begin > pattern.max_length ? begin + pattern.max_length : text.size();
+  re2::StringPiece match;
+  const bool found =
+      pattern.regex->Match(piece(text), begin, limit, re2::RE2::ANCHOR_START, &match, 1);
+  return found ? begin + match.size() : begin;
+}
+
+Range PatternSet::value_in(std::uint32_t index, std::string_view text, Range match) const {
+  const Pattern& pattern = patterns_[index];
+  const bool has_group = pattern.regex->NumberOfCapturingGroups() > 0;
+  re2::StringPiece groups[2];
+  if (!pattern.regex->Match(piece(text), match.begin, match.end, re2::RE2::ANCHOR_BOTH, groups,
+                            has_group ? 2 : 1)) {
+    return {match.begin, match.begin};
+  }
+  if (!has_group) return match;
+  if (groups[1].data() == nullptr) return {match.begin, match.begin};
+  const auto begin = static_cast<std::size_t>(groups[1].data() - text.data());
+  return {begin, begin + groups[1].size()};
+}
+
+std::size_t PatternSet::database_bytes() const {
+  std::size_t bytes = 0;
+  hs_database_size(database_, &bytes);
+  return bytes;
+}
+
+std::size_t PatternSet::scratch_bytes() const {
+  Lease lease(*this);
+  std::size_t bytes = 0;
+  hs_scratch_size(lease->scratch, &bytes);
+  return bytes;
+}
+
+}  // namespace agentsh::dlp

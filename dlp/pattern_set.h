@@ -1,0 +1,91 @@
+// Many patterns as one automaton: where matches end (Vectorscan, block mode), and for each such end
+// the exact match (RE2). Start offsets are not asked of Vectorscan, since tracking them halves its
+// speed; hits are rare, and RE2 run backwards from the end visits only the match's own bytes.
+//
+// Threads: immutable after compile(); what a scan needs is leased from a pool inside.
+#pragma once
+
+#include "base/lock_guarded.h"
+#include "base/result.h"
+#include "dlp/open_matches.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+struct hs_database;
+struct hs_scratch;
+namespace re2 {
+class RE2;
+}
+
+namespace agentsh::dlp {
+
+struct PatternSource {
+  std::string expression;
+  std::size_t max_length = 0;  // The longest match.
+  // What a match could go on with behind the expression, for open matches: any bytes up to
+  // max_length. For patterns that recognise only the beginning.
+  bool goes_on = false;
+};
+
+// The end of some match of a pattern.
+struct MatchEnd {
+  std::uint32_t pattern = 0;
+  std::uint32_t end = 0;
+  friend auto operator<=>(const MatchEnd&, const MatchEnd&) = default;
+};
+
+// A range of the scanned text.
+struct Range {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  friend bool operator==(const Range&, const Range&) = default;
+};
+
+class PatternSet {
+ public:
+  // Errors say which pattern by `index` and what is wrong.
+  struct CompileError {
+    std::size_t index = 0;
+    std::string what;
+  };
+  static std::expected<std::unique_ptr<PatternSet>, CompileError> compile(
+      std::vector<PatternSource> sources);
+  ~PatternSet();
+
+  // Appends the end of every match that begins at or after some byte of `text`, sorted by pattern
+  // and end, each once. Bytes before `floor` are context. Precondition: text is shorter than 4 GiB.
+  void find_ends(std::string_view text, std::size_t floor, std::vector<MatchEnd>& ends) const;
+  // See OpenMatches.
+  std::size_t open_from(std::string_view text, std::size_t floor) const;
+
+  // The first place at or after `floor` from which `pattern` matches up to `end`, no further than
+  // its longest match; `end` itself when there is none.
+  std::size_t begin_of(std::uint32_t pattern, std::string_view text, std::size_t floor,
+                       std::size_t end) const;
+  // The longest match of `pattern` from `begin` on; `begin` itself when there is none.
+  std::size_t end_of(std::uint32_t pattern, std::string_view text, std::size_t begin) const;
+  // The value in a match: the first capturing group, or all of it; empty when `text` between
+  // begin and end is no match, or the group took no part.
+  Range value_in(std::uint32_t pattern, std::string_view text, Range match) const;
+
+  std::size_t database_bytes() const;
+  std::size_t scratch_bytes() const;
+
+ private:
+  struct Pattern;
+  struct Workspace;
+  class Lease;
+  PatternSet();
+
+  std::vector<Pattern> patterns_;
+  OpenMatches open_matches_;
+  hs_database* database_ = nullptr;
+  mutable LockGuarded<std::vector<std::unique_ptr<Workspace>>> idle_;
+};
+
+}  // namespace agentsh::dlp

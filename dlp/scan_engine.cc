@@ -1,0 +1,290 @@
+#include "dlp/scan_engine.h"
+
+#include "dlp/context_words.h"
+#include "dlp/overlaps.h"
+#include "dlp/scan_stream.h"
+#include "dlp/vault.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace agentsh::dlp {
+namespace {
+
+// Ends that are tried for one beginning when the longest match does not pass the validators.
+constexpr std::size_t kMaxShorterEnds = 24;
+// A group whose reach is not known yet.
+constexpr std::size_t kUndecided = ~std::size_t{0};
+
+constexpr std::string_view kPlaceholderPattern = "(?i)TOK_[A-Z]{1,12}_[0-9A-HJKMNP-TV-Z]{10}";
+
+}  // namespace
+
+// What a pattern takes from one beginning: a hit or none, and how far that was looked at.
+struct ScanEngine::Group {
+  std::size_t begin = 0;
+  std::size_t end = 0;    // Of the longest match.
+  std::size_t reach = 0;  // With the context behind it.
+  bool is_hit = false;
+  Hit hit;
+};
+
+// One call of settle(): collects the groups of every pattern that ends in the window.
+class ScanEngine::Search {
+ public:
+  Search(const ScanEngine& engine, const Task& task, std::string_view window, std::size_t open)
+      : engine_(engine), task_(task), window_(window), open_(open) {}
+
+  // Sorted by begin.
+  std::vector<Group>& groups(std::size_t floor) {
+    groups_.clear();
+    for (const auto& part : engine_.parts_) {
+      ends_.clear();
+      part->patterns->find_ends(window_, floor, ends_);
+      for (std::size_t i = 0; i < ends_.size();) {
+        std::size_t j = i;
+        while (j < ends_.size() && ends_[j].pattern == ends_[i].pattern) ++j;
+        if (is_wanted(part->sources[ends_[i].pattern].detector)) {
+          take_pattern(*part, std::span(ends_).subspan(i, j - i), floor);
+        }
+        i = j;
+      }
+    }
+    std::ranges::sort(groups_, {}, &Group::begin);
+    return groups_;
+  }
+
+ private:
+  bool is_wanted(std::uint32_t detector) const {
+    if (detector == kPlaceholderDetector) return task_.placeholders != PlaceholderRule::kIgnore;
+    return task_.profile.mode_of(detector) != Mode::kDisabled;
+  }
+
+  // `ends` are all ends of one pattern, ascending.
+  void take_pattern(const Part& part, std::span<const MatchEnd> ends, std::size_t floor) {
+    const std::uint32_t pattern = ends.front().pattern;
+    bool undecided = false;  // An earlier end could still change what the others mean.
+    for (std::size_t i = 0; i < ends.size();) {
+      const std::size_t end = ends[i].end;
+      const std::size_t begin =
+          end <= floor ? end : part.patterns->begin_of(pattern, window_, floor, end);
+      if (begin >= end) {
+        ++i;
+        continue;
+      }
+      if (undecided || begin >= open_) {
+        undecided = true;
+        if (begin < open_) groups_.push_back({.begin = begin, .end = end, .reach = kUndecided});
+        ++i;
+        continue;
+      }
+      floor = take_from(part, ends.subspan(i), begin);
+    }
+  }
+
+  // The group that begins at `begin`; gives the place from which the next one may begin.
+  std::size_t take_from(const Part& part, std::span<const MatchEnd> ends, std::size_t begin) {
+    const std::uint32_t pattern = ends.front().pattern;
+    const Part::Source& source = part.sources[pattern];
+    const std::size_t longest = source.held ? source.held->end_of(window_, begin)
+                                            : part.patterns->end_of(pattern, window_, begin);
+    Group group{.begin = begin, .end = std::max(longest, begin + 1)};
+    group.reach = group.end;
+    std::size_t next = begin + 1;
+    std::size_t tries = 0;
+    for (std::size_t end = longest; end > begin && tries <= kMaxShorterEnds; ++tries) {
+      if (accept(part, pattern, {begin, end}, group)) {
+        next = end;
+        break;
+      }
+      if (source.held) break;
+      end = shorter_end(ends, begin, end);
+    }
+    if (source.detector != kPlaceholderDetector) {
+      group.reach += engine_.detectors_[source.detector].context.after;
+    }
+    groups_.push_back(group);
+    return next;
+  }
+
+  static std::size_t shorter_end(std::span<const MatchEnd> ends, std::size_t begin,
+                                 std::size_t end) {
+    const auto at = std::ranges::lower_bound(ends, end, {}, &MatchEnd::end);
+    return at == ends.begin() ? begin : std::prev(at)->end;
+  }
+
+  // Validators, context and confidence; fills in the group's hit.
+  bool accept(const Part& part, std::uint32_t pattern, Range match, Group& group) const {
+    const Part::Source& source = part.sources[pattern];
+    const Range value = source.held ? match : part.patterns->value_in(pattern, window_, match);
+    if (value.begin == value.end) return false;
+    const std::string_view text = window_.substr(value.begin, value.end - value.begin);
+    group.hit = {
+        .begin = value.begin, .end = value.end, .detector = source.detector, .confidence = 1};
+    if (source.detector == kPlaceholderDetector) {
+      group.is_hit =
+          task_.placeholders == PlaceholderRule::kReport || task_.vault->value_of(text).has_value();
+      return group.is_hit;
+    }
+    const Detector& detector = engine_.detectors_[source.detector];
+    if (!std::ranges::all_of(detector.validators, [&](const Validator& v) { return v(text); })) {
+      return false;
+    }
+    double confidence = detector.confidence;
+    if (!detector.context.words.empty()) {
+      const bool has_word = has_context_word(detector.context, window_, match);
+      if (!has_word && detector.context.required) return false;
+      if (has_word) confidence = std::min(1.0, confidence + detector.context.raises);
+    }
+    group.hit.confidence = static_cast<float>(confidence);
+    group.is_hit = confidence >= task_.profile.min_confidence();
+    return group.is_hit;
+  }
+
+  const ScanEngine& engine_;
+  const Task& task_;
+  std::string_view window_;
+  std::size_t open_;
+  std::vector<MatchEnd> ends_;
+  std::vector<Group> groups_;
+};
+
+Result<std::shared_ptr<const ScanEngine::Part>> ScanEngine::compile(
+    std::vector<PatternSource> expressions, std::vector<Part::Source> sources,
+    std::span<const Detector> detectors) {
+  auto part = std::make_shared<Part>();
+  auto patterns = PatternSet::compile(std::move(expressions));
+  if (!patterns) {
+    const std::uint32_t detector = sources[patterns.error().index].detector;
+    const std::string id =
+        detector == kPlaceholderDetector ? "placeholder" : detectors[detector].id;
+    return fail(fmt::format("detector {}: {}", id, patterns.error().what));
+  }
+  part->patterns = std::move(*patterns);
+  part->sources = std::move(sources);
+  return part;
+}
+
+Result<std::unique_ptr<ScanEngine>> ScanEngine::build(std::vector<Detector> detectors) {
+  std::unique_ptr<ScanEngine> engine(new ScanEngine);
+  engine->detectors_ = std::move(detectors);
+  std::vector<PatternSource> expressions;
+  std::vector<Part::Source> sources;
+  expressions.push_back({std::string(kPlaceholderPattern), Vault::kMaxPlaceholder});
+  sources.push_back({kPlaceholderDetector, nullptr});
+  for (std::uint32_t i = 0; i < engine->detectors_.size(); ++i) {
+    const Detector& detector = engine->detectors_[i];
+    if (!engine->by_id_.emplace(detector.id, i).second) {
+      return fail(fmt::format("detector {} is there twice", detector.id));
+    }
+    for (const std::string& pattern : detector.patterns) {
+      expressions.push_back({pattern, std::min(detector.max_length, kMaxMatch)});
+      sources.push_back({i, nullptr});
+    }
+  }
+  auto part = compile(std::move(expressions), std::move(sources), engine->detectors_);
+  if (!part) return std::unexpected(part.error());
+  engine->parts_.push_back(std::move(*part));
+  return engine;
+}
+
+Result<std::unique_ptr<ScanEngine>> ScanEngine::with_held(
+    std::span<const std::pair<Detector, std::string>> secrets) const {
+  std::unique_ptr<ScanEngine> engine(new ScanEngine);
+  engine->detectors_ = detectors_;
+  engine->by_id_ = by_id_;
+  engine->parts_ = parts_;
+  std::vector<PatternSource> expressions;
+  std::vector<Part::Source> sources;
+  for (const auto& [detector, value] : secrets) {
+    const auto index = static_cast<std::uint32_t>(engine->detectors_.size());
+    if (!engine->by_id_.emplace(detector.id, index).second) {
+      return fail(fmt::format("secret {} is there twice", detector.id));
+    }
+    engine->detectors_.push_back(detector);
+    for (HeldForm& form : HeldForm::forms_of(value)) {
+      expressions.push_back({form.beginning(), form.max_length(), true});
+      sources.push_back({index, std::make_unique<HeldForm>(std::move(form))});
+    }
+  }
+  if (sources.empty()) return engine;
+  auto part = compile(std::move(expressions), std::move(sources), engine->detectors_);
+  if (!part) return std::unexpected(part.error());
+  engine->parts_.push_back(std::move(*part));
+  return engine;
+}
+
+std::optional<std::uint32_t> ScanEngine::find(std::string_view id) const {
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::size_t ScanEngine::database_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& part : parts_) bytes += part->patterns->database_bytes();
+  return bytes;
+}
+
+std::size_t ScanEngine::scratch_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& part : parts_) bytes += part->patterns->scratch_bytes();
+  return bytes;
+}
+
+std::size_t ScanEngine::open_from(std::string_view window, std::size_t floor) const {
+  std::size_t open = window.size();
+  for (const auto& part : parts_) open = std::min(open, part->patterns->open_from(window, floor));
+  return open;
+}
+
+std::size_t ScanEngine::settle(const Task& task, std::string_view window, std::size_t floor,
+                               std::size_t open, bool at_end, std::vector<Hit>& hits) const {
+  Search search(*this, task, window, open);
+  const std::size_t first = hits.size();
+  while (true) {
+    const std::vector<Group>& groups = search.groups(floor);
+    if (groups.empty()) {
+      floor = open;
+      break;
+    }
+    // The last place that no group reaches across.
+    std::size_t settled = open;
+    for (std::size_t i = at_end ? 0 : groups.size(); i-- > 0;) {
+      if (groups[i].begin < settled && groups[i].reach > settled) settled = groups[i].begin;
+    }
+    // Groups that overlap each other for too long are cut, at a place that depends on where the
+    // first of them begins, and only once all groups before the cut are decided.
+    std::size_t cut = kUndecided;
+    for (std::size_t i = 0, start = floor, reach = floor; i < groups.size(); ++i) {
+      if (groups[i].begin >= reach) start = groups[i].begin;
+      const bool decided =
+          start < settled || at_end || open >= start + ScanStream::kMaxCluster + kMaxMatch;
+      reach = std::max(reach, groups[i].reach);
+      if (groups[i].begin >= start + ScanStream::kMaxCluster && decided) {
+        cut = start + ScanStream::kMaxCluster;
+        break;
+      }
+    }
+    std::size_t next = settled;
+    if (cut != kUndecided) {
+      next = cut;
+      for (const Group& group : groups) {
+        if (group.begin < cut) next = std::max(next, group.end);
+      }
+    }
+    for (const Group& group : groups) {
+      if (group.is_hit && group.begin < std::min(cut, next)) hits.push_back(group.hit);
+    }
+    floor = next;
+    if (cut == kUndecided) break;
+  }
+  std::vector<Hit> fresh(hits.begin() + static_cast<std::ptrdiff_t>(first), hits.end());
+  hits.resize(first);
+  resolve_overlaps(fresh, task.profile, task.placeholders);
+  hits.insert(hits.end(), fresh.begin(), fresh.end());
+  return floor;
+}
+
+}  // namespace agentsh::dlp

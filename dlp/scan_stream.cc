@@ -1,0 +1,95 @@
+#include "dlp/scan_stream.h"
+
+#include "dlp/scanner.h"
+
+#include <algorithm>
+
+namespace agentsh::dlp {
+namespace {
+
+// Long pushes are settled in pieces of this size, which bounds the window.
+constexpr std::size_t kPiece = 32 << 10;
+// What is kept before the unsettled text: context, and a byte to see where its first word begins.
+constexpr std::size_t kKept = kMaxContext + 16;
+
+}  // namespace
+
+ScanStream::ScanStream(std::shared_ptr<const Profile> profile, PlaceholderRule placeholders,
+                       std::shared_ptr<const Vault> vault)
+    : profile_(std::move(profile)), placeholders_(placeholders), vault_(std::move(vault)) {}
+
+void ScanStream::begin(std::string_view left_context) {
+  window_.assign(
+      left_context.substr(left_context.size() - std::min(left_context.size(), kMaxContext)));
+  context_ = window_.size();
+  if (!profile_->looks_for_anything()) context_ = 0;
+  floor_ = 0;
+  look_at_ = 0;
+  settled_ = 0;
+}
+
+void ScanStream::push(std::string_view text, const Receiver& receive) {
+  if (!profile_->looks_for_anything()) {
+    settled_ += text.size();
+    return;
+  }
+  while (!text.empty()) {
+    add(text.substr(0, kPiece));
+    text.remove_prefix(std::min(text.size(), kPiece));
+    settle(false, receive);
+  }
+}
+
+void ScanStream::finish(std::string_view last, const Receiver& receive) {
+  if (!profile_->looks_for_anything()) {
+    settled_ += last.size();
+    return;
+  }
+  while (last.size() > kPiece) {
+    add(last.substr(0, kPiece));
+    last.remove_prefix(kPiece);
+    settle(false, receive);
+  }
+  add(last);
+  settle(true, receive);
+}
+
+void ScanStream::add(std::string_view text) {
+  if (floor_ > kKept + 4096) {
+    const std::size_t gone = floor_ - kKept;
+    window_.erase(0, gone);
+    floor_ -= gone;
+    look_at_ -= gone;
+  }
+  window_.append(text);
+}
+
+void ScanStream::settle(bool at_end, const Receiver& receive) {
+  const ScanEngine& engine = profile_->scanner()->engine();
+  const std::size_t open = at_end ? window_.size() : engine.open_from(window_, floor_);
+  // As long as what is open begins at the same place, nothing more is settled.
+  if (!at_end && open <= look_at_) return;
+  if (open > floor_) {
+    hits_.clear();
+    const ScanEngine::Task task{*profile_, placeholders_, vault_.get()};
+    const std::size_t floor = engine.settle(task, window_, floor_, open, at_end, hits_);
+    const std::uint64_t origin = settled_ - floor_;  // Wraps: the offset of the window's beginning.
+    settled_ += floor - floor_;
+    for (Hit hit : hits_) {
+      const std::uint64_t end = hit.end + origin;
+      if (end <= context_) continue;
+      if (hit.begin + origin < context_) hit.begin = context_ - origin;
+      const std::string_view value =
+          std::string_view(window_).substr(hit.begin, hit.end - hit.begin);
+      hit.begin += origin - context_;
+      hit.end = end - context_;
+      receive({hit, value});
+    }
+    // A long chain of matches that nothing ends is not looked at for every byte that joins it.
+    const std::size_t wait = floor == floor_ ? (window_.size() - floor_) / 4 : 0;
+    floor_ = floor;
+    look_at_ = std::max(open, floor_) + wait;
+  }
+}
+
+}  // namespace agentsh::dlp
