@@ -2,8 +2,8 @@
 
 #include "base/log.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
+#include <pthread.h>
+#include <sched.h>
 
 #include <chrono>
 
@@ -14,10 +14,19 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kGather{50};
-// How long queries have to wait for the thread at most.
-constexpr milliseconds kSlice{20};
+// What queries have to wait for at most, in time that the thread gets.
+constexpr milliseconds kSlice{2};
 constexpr milliseconds kQueryCatchUp{2000};
-constexpr int kNiceness = 10;
+// An index that is behind for longer than this is no longer left for idle time: a query can still
+// catch up with what ten seconds of full load write.
+constexpr milliseconds kLeftBehind{10000};
+
+// Of the calling thread. Idle: on a busy machine whatever else there is to do goes first. Who is
+// not root may not leave idle time again (sched(7)); then a query does what is left to do.
+void set_idle(bool idle) {
+  const sched_param none{};
+  ::pthread_setschedparam(::pthread_self(), idle ? SCHED_IDLE : SCHED_OTHER, &none);
+}
 
 }  // namespace
 
@@ -50,29 +59,36 @@ Result<EventIndex*> Indexer::index() {
 }
 
 void Indexer::run() {
-  // On Linux this is the thread's own niceness.
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNiceness);
   bool complained = false;
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return grown_ || stopping_; });
-    if (changed_.wait_for(lock, kGather, [this] { return stopping_; })) return;
+    changed_.wait(lock, [this] { return grown_ || stopping_.load(); });
+    if (changed_.wait_for(lock, kGather, [this] { return stopping_.load(); })) return;
     grown_ = false;
     lock.unlock();
-    Result<bool> at_end = true;
-    {
-      const std::lock_guard index_lock(index_mutex_);
-      const auto opened = index();
-      at_end = opened ? (*opened)->catch_up(Clock::now() + kSlice)
-                      : Result<bool>(std::unexpected(opened.error()));
+    const Result<> done = follow();
+    if (!done && !std::exchange(complained, true)) {
+      log_warning("audit", "the index is behind: {}", done.error().what);
     }
-    if (!at_end && !std::exchange(complained, true)) {
-      log_warning("audit", "the index is behind: {}", at_end.error().what);
-    }
-    if (at_end) complained = false;
+    if (done) complained = false;
     lock.lock();
-    if (at_end && !*at_end) grown_ = true;
   }
+}
+
+// In slices, between which queries get their turn.
+Result<> Indexer::follow() {
+  const Clock::time_point begun = Clock::now();
+  set_idle(true);
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    if (Clock::now() - begun > kLeftBehind) set_idle(false);
+    const std::lock_guard index_lock(index_mutex_);
+    const auto opened = index();
+    if (!opened) return std::unexpected(opened.error());
+    const auto at_end = (*opened)->catch_up(Clock::now() + kSlice);
+    if (!at_end) return std::unexpected(at_end.error());
+    if (*at_end) break;
+  }
+  return {};
 }
 
 Result<EventPage> Indexer::query(const EventQuery& query) {

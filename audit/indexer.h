@@ -1,4 +1,4 @@
-// The thread that keeps the index up with the log, behind everything else in priority, and the
+// The thread that keeps the index up with the log, in idle time while it is not far behind, and the
 // place where the recorder's own process asks it questions.
 //
 // Threads: notify() and query() from any; they do not wait for the thread except while it is inside
@@ -7,6 +7,7 @@
 
 #include "audit/event_index.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -27,6 +28,7 @@ class Indexer {
 
  private:
   void run();
+  Result<> follow();
   Result<EventIndex*> index();
 
   const std::string directory_;
@@ -36,7 +38,7 @@ class Indexer {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool grown_ = true;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_ = false;  // Written under mutex_.
   std::thread thread_;
 };
 

@@ -139,6 +139,13 @@ std::uint64_t BenchProxy::events() const {
   return state_->recorder->recorded();
 }
 
+void BenchProxy::finish_index() {
+  for (;;) {
+    const auto page = state_->recorder->query({.limit = 1});
+    if (!page || page->complete) return;
+  }
+}
+
 BenchProxy::~BenchProxy() {
   state_->worker->post([this] {
     for (const auto& listener : state_->listeners) listener->close();

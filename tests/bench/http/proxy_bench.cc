@@ -143,15 +143,20 @@ int run(const Options& options) {
     return fmt::format("{}://localhost:{}/", scheme, port);
   };
   const CpuSeconds none = [] { return 0.0; };
+  // Work that was put off is counted, and does not disturb who comes next.
+  const CpuSeconds agentsh = [&proxy] {
+    (*proxy)->finish_index();
+    return own_cpu_seconds();
+  };
   const CpuSeconds nginx = [&servers] { return (*servers)->proxy_cpu_seconds(); };
   bool fine = compare(options, "plain", ports.origin,
                       {{"direct", url("http", ports.origin), none, {}},
                        {"nginx", url("http", ports.proxy), nginx, {}},
-                       {"agentsh", url("http", *plain), own_cpu_seconds, {}}});
+                       {"agentsh", url("http", *plain), agentsh, {}}});
   fine = compare(options, "TLS", ports.origin_tls,
                  {{"direct", url("https", ports.origin_tls), none, {}},
                   {"nginx", url("https", ports.proxy_tls), nginx, {}},
-                  {"agentsh", url("https", *secure), own_cpu_seconds, {}}}) &&
+                  {"agentsh", url("https", *secure), agentsh, {}}}) &&
          fine;
   if (options.idle > 0) {
     measure_idle("plain", *plain, options.idle, false);
