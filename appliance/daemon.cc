@@ -320,7 +320,8 @@ std::vector<std::string> Daemon::State::own_paths() const {
   const DefaultPaths defaults = default_paths();
   std::vector<std::string> paths = {values().server.state_dir, values().server.unix_socket.path,
                                     values().audit.dir,        values().audit.key_file,
-                                    defaults.config_directory, defaults.runtime_directory};
+                                    values().logging.file,     defaults.config_directory,
+                                    defaults.runtime_directory};
   for (std::string& directory : policy_directories(values())) paths.push_back(std::move(directory));
   for (const std::string& optional :
        {values().auth.keys_file, values().policies.trust_store, config.file}) {

@@ -5,18 +5,24 @@
 #include "appliance/cli/event_query.h"
 #include "appliance/cli/policy_verbs.h"
 #include "appliance/config/loader.h"
+#include "appliance/config/paths.h"
 #include "appliance/daemon.h"
 #include "appliance/installation.h"
 #include "appliance/version.h"
+#include "base/file_io.h"
 #include "base/log.h"
 #include "base/printing_main.h"
 #include "base/standard_streams.h"
+#include "base/unique_fd.h"
 
 #include <CLI/CLI.hpp>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -25,9 +31,40 @@ namespace {
 
 using Arguments = std::span<const std::string>;
 
+constexpr std::uint64_t kLogLimit = 4 << 20;
+
 int fail_with(std::string_view message) {
   fmt::print(stderr, "agentshd: {}\n", message);
   return 1;
+}
+
+// A daemon that a client starts on demand: standard error is a pipe to that client until the daemon
+// serves. What goes wrong before is told there; everything goes to logging.file.
+class OnDemand {
+ public:
+  Result<> log_to(const std::string& file) {
+    client_.reset(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
+    const std::string directory = std::filesystem::path(file).parent_path();
+    if (auto made = make_directories(directory, 0700); !made) return made;
+    return log_to_file(file, kLogLimit);
+  }
+  void tell_client(std::string_view message) {
+    if (!client_) return;
+    const std::string line = fmt::format("agentshd: {}\n", message);
+    [[maybe_unused]] ssize_t ignored = ::write(client_.get(), line.data(), line.size());
+  }
+  void release_client() { client_.reset(); }
+
+ private:
+  UniqueFd client_;
+};
+
+// Where clients look for the log of who serves at `socket`; `file` is empty for standard error.
+void link_to_log(const std::string& socket, const std::string& file) {
+  const std::string link = log_link_path(socket);
+  ::unlink(link.c_str());
+  if (!file.empty() && ::symlink(file.c_str(), link.c_str()) != 0)
+    log_info("server", "{}", errno_error("symlink", link).what);
 }
 
 // `agentshd server`: in the foreground, logging to standard error.
@@ -36,10 +73,12 @@ int run_server(Arguments arguments) {
   std::string config_file;
   std::vector<std::string> settings;
   int ready_fd = -1;
+  bool on_demand = false;
   app.add_option("--config", config_file, "Configuration file (default: see agentsh config show)");
   app.add_option("--set", settings, "KEY=VALUE: a configuration key, as in the file (repeat)");
   app.add_option("--ready-fd", ready_fd, "Write a line to this descriptor once the sockets listen")
       ->group("");
+  app.add_flag("--on-demand", on_demand, "Started by a client: log to logging.file")->group("");
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
   try {
     app.parse(reversed);
@@ -58,6 +97,13 @@ int run_server(Arguments arguments) {
   auto loaded = config::load_config(request);
   if (!loaded) return fail_with("configuration:\n" + loaded.error().what);
   set_log_level(loaded->values.logging.level);
+  OnDemand starter;
+  const std::string log_file = on_demand ? loaded->values.logging.file : "";
+  const std::string socket = loaded->values.server.unix_socket.path;
+  if (on_demand) {
+    if (auto done = starter.log_to(log_file); !done)
+      return fail_with("logging.file: " + done.error().what);
+  }
   for (const auto& warning : loaded->warnings)
     log_warning("config", "{}", policy::to_text(warning));
   auto daemon = Daemon::create(std::move(*loaded));
@@ -69,8 +115,11 @@ int run_server(Arguments arguments) {
     if (another && ready_fd >= 0) {
       [[maybe_unused]] ssize_t ignored = ::write(ready_fd, "busy\n", 5);
     }
+    starter.tell_client(daemon.error().what);
     return fail_with(daemon.error().what);
   }
+  link_to_log(socket, log_file);
+  starter.release_client();
   return (*daemon)->run(ready_fd);
 }
 

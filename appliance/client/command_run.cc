@@ -109,7 +109,8 @@ class Attachment {
   bool handle_line() {
     auto line = connection_.read_line();
     if (!line || line->end) {
-      message_ = "agentsh: the server is gone; the command was ended with its session";
+      message_ = "agentsh: the server is gone, and the command was ended with its session" +
+                 connection_.where_to_look();
       exit_code_ = kExitNotStarted;
       over_ = true;
       return false;

@@ -1,5 +1,6 @@
 #include "appliance/client/http_client.h"
 
+#include "appliance/client/log_hint.h"
 #include "base/domain.h"
 #include "base/fd_passing.h"
 
@@ -105,7 +106,7 @@ Result<HttpConnection> HttpConnection::open(const ServerAddress& address) {
   auto socket = address.unix_path.empty() ? connect_tcp(address.host, address.port)
                                           : connect_unix(address.unix_path);
   if (!socket) return std::unexpected(socket.error());
-  return HttpConnection(std::move(*socket));
+  return HttpConnection(std::move(*socket), address);
 }
 
 Result<> HttpConnection::send(const HttpRequest& request) {
@@ -118,13 +119,25 @@ Result<> HttpConnection::send(const HttpRequest& request) {
     text += fmt::format("X-Agentsh-Descriptors: {}\r\n", request.fds.size());
   if (!request.body.empty()) text += "Content-Type: application/json\r\n";
   text += fmt::format("Content-Length: {}\r\n\r\n{}", request.body.size(), request.body);
-  return send_with_fds(socket_.get(), text, request.fds);
+  auto sent = send_with_fds(socket_.get(), text, request.fds);
+  if (!sent) return std::unexpected(server_gone("took no request (" + sent.error().what + ")"));
+  return sent;
+}
+
+std::string HttpConnection::where_to_look() const {
+  return address_.unix_path.empty() ? "" : log_hint(address_.unix_path);
+}
+
+Error HttpConnection::server_gone(std::string_view what) const {
+  return make_error(fmt::format("the server {}{}", what, where_to_look()),
+                    std::errc::connection_reset);
 }
 
 Result<bool> HttpConnection::fill() {
   if (wait_ && !wait_(socket_.get())) return fail("interrupted", std::errc::operation_canceled);
   auto received = receive_with_fds(socket_.get(), kReadSize);
-  if (!received) return std::unexpected(received.error());
+  if (!received)
+    return std::unexpected(server_gone("ended while it was asked (" + received.error().what + ")"));
   for (UniqueFd& fd : received->fds) fds_.push_back(std::move(fd));
   buffer_ += received->data;
   return !received->data.empty();
@@ -137,9 +150,7 @@ Result<HttpResponse> HttpConnection::read_head() {
       return fail("the server's answer is not HTTP", std::errc::protocol_error);
     auto more = fill();
     if (!more) return std::unexpected(more.error());
-    if (!*more)
-      return fail("the server closed the connection without an answer",
-                  std::errc::connection_reset);
+    if (!*more) return std::unexpected(server_gone("closed the connection without an answer"));
   }
   HttpResponse response;
   std::string_view head = std::string_view(buffer_).substr(0, end);
@@ -171,8 +182,7 @@ Result<> HttpConnection::read_body(HttpResponse& response,
       auto more = fill();
       if (!more) return std::unexpected(more.error());
       if (!*more)
-        return fail("the server closed the connection in the middle of an answer",
-                    std::errc::connection_reset);
+        return std::unexpected(server_gone("closed the connection in the middle of an answer"));
     }
     return {};
   };

@@ -69,6 +69,9 @@ class HttpConnection {
   Result<Line> read_line();
   Result<> write_line(std::string_view text);
 
+  // Where the log of a server that went away is: log_hint.h.
+  std::string where_to_look() const;
+
   // Called before each wait for the server; false gives up (operation_canceled).
   void set_wait(std::function<bool(int fd)> wait) { wait_ = std::move(wait); }
 
@@ -77,13 +80,17 @@ class HttpConnection {
   bool buffered() const { return buffer_.find('\n') != std::string::npos; }
 
  private:
-  explicit HttpConnection(UniqueFd socket) : socket_(std::move(socket)) {}
+  HttpConnection(UniqueFd socket, ServerAddress address)
+      : socket_(std::move(socket)), address_(std::move(address)) {}
   Result<> send(const HttpRequest& request);
   Result<HttpResponse> read_head();
   Result<> read_body(HttpResponse& response, const std::function<bool(std::string_view)>& on_body);
   Result<bool> fill();  // False at the end of the stream.
+  // "the server WHAT", and where its log is.
+  Error server_gone(std::string_view what) const;
 
   UniqueFd socket_;
+  ServerAddress address_;
   std::string buffer_;
   std::vector<UniqueFd> fds_;
   std::function<bool(int fd)> wait_;

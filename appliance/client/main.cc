@@ -3,6 +3,7 @@
 // asks the server over its control socket.
 #include "appliance/client/completion.h"
 #include "appliance/client/exec_verb.h"
+#include "appliance/client/leading_options.h"
 #include "appliance/client/options.h"
 #include "appliance/client/server_verbs.h"
 #include "appliance/client/session_verbs.h"
@@ -83,7 +84,8 @@ void print_help(FILE* out) {
   fmt::print(
       out,
       "agentsh runs AI agents behind one policy: what they may reach, run, read and write.\n\n"
-      "Usage: agentsh COMMAND [OPTIONS]\n\n");
+      "Usage: agentsh [--server ADDRESS] [--api-key KEY] [--client-timeout TIME] [--config FILE] "
+      "COMMAND [OPTIONS]\n\n");
   for (const Verb& verb : kVerbs) fmt::print(out, "  {:<11} {}\n", verb.name, verb.summary);
   fmt::print(out,
              "\nStart here:\n"
@@ -106,6 +108,7 @@ int hand_to_daemon(Arguments arguments) {
 }
 
 int run(Arguments arguments) {
+  if (auto taken = take_leading_options(arguments); !taken) return report(taken.error());
   if (arguments.empty()) {
     print_help(stderr);
     return kExitFailure;

@@ -4,9 +4,14 @@
 #include "appliance/config/paths.h"
 
 #include <CLI/CLI.hpp>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <thread>
@@ -18,6 +23,19 @@ constexpr auto kBusyLimit = std::chrono::seconds(15);
 constexpr auto kLookAgain = std::chrono::milliseconds(10);
 constexpr int kLooksBetweenStarts = 20;
 
+bool readable_before(int fd, std::chrono::steady_clock::time_point deadline) {
+  for (;;) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return false;
+    pollfd entry{fd, POLLIN, 0};
+    const int ready =
+        ::poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000)));
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return true;  // The read will say what is wrong.
+  }
+}
+
 }  // namespace
 
 void add_global_options(CLI::App& app, GlobalOptions& options) {
@@ -27,9 +45,45 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
   app.add_option("--api-key", options.api_key, "API key, sent as X-API-Key")
       ->envname("AGENTSH_API_KEY")
       ->group("Connection");
+  app.add_option_function<std::string>(
+         "--client-timeout",
+         [&options](const std::string& text) {
+           auto time = parse_duration(text);
+           if (!time) throw CLI::ValidationError("--client-timeout", time.error().what);
+           options.timeout = *time;
+         },
+         "How long the server may take to answer (default 30s); commands run as long as they do")
+      ->envname("AGENTSH_CLIENT_TIMEOUT")
+      ->group("Connection");
   app.add_option("--config", options.config, "Configuration of a server that is started on demand")
       ->envname("AGENTSH_CONFIG")
       ->group("Connection");
+}
+
+Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  static constexpr std::pair<std::string_view, std::int64_t> kUnits[] = {
+      {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
+  constexpr std::int64_t kLongest = 365LL * 24 * 3'600'000;
+  std::int64_t total = 0;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    std::int64_t count = -1;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), count);
+    rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+    const auto unit = std::ranges::find_if(kUnits, [&](const auto& each) {
+      // "m" is not the beginning of "ms".
+      return rest.starts_with(each.first) && !(each.first == "m" && rest.starts_with("ms"));
+    });
+    if (error != std::errc{} || count < 0 || unit == std::ranges::end(kUnits) ||
+        count > (kLongest - total) / unit->second) {
+      total = 0;
+      break;
+    }
+    total += count * unit->second;
+    rest.remove_prefix(unit->first.size());
+  }
+  if (total == 0) return fail(fmt::format("\"{}\" is not a time like 30s or 1m30s", text));
+  return std::chrono::milliseconds(total);
 }
 
 int parse_arguments(CLI::App& app, Arguments arguments) {
@@ -96,10 +150,17 @@ Result<std::string> call(const GlobalOptions& options, std::string_view method, 
                          std::string body) {
   auto connection = connect_to_server(options);
   if (!connection) return std::unexpected(connection.error());
+  const auto deadline = std::chrono::steady_clock::now() + options.timeout;
+  connection->set_wait([deadline](int fd) { return readable_before(fd, deadline); });
   auto response = connection->request({.method = std::string(method),
                                        .path = std::move(path),
                                        .body = std::move(body),
                                        .api_key = options.api_key});
+  if (!response && response.error().code == std::errc::operation_canceled) {
+    return fail(
+        fmt::format("the server has not answered within {} (--client-timeout)", options.timeout),
+        std::errc::timed_out);
+  }
   if (!response) return std::unexpected(response.error());
   if (response->status >= 400) return fail(error_sentence(*response));
   return std::move(response->body);

@@ -6,6 +6,7 @@
 #include "base/json_reader.h"
 #include "base/result.h"
 
+#include <chrono>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,13 +26,19 @@ inline constexpr int kExitNotStarted = 127;
 struct GlobalOptions {
   std::string server;   // --server, AGENTSH_SERVER; empty: the default socket.
   std::string api_key;  // --api-key, AGENTSH_API_KEY
-  std::string config;   // --config, AGENTSH_CONFIG: given to a server that is started on demand.
+  // --client-timeout, AGENTSH_CLIENT_TIMEOUT: how long an answer may take. Running commands and
+  // followed events have their own time.
+  std::chrono::milliseconds timeout{30'000};
+  std::string config;  // --config, AGENTSH_CONFIG: given to a server that is started on demand.
 };
 
 using Arguments = std::span<const std::string>;
 
 // Adds the global flags to a verb's parser.
 void add_global_options(CLI::App& app, GlobalOptions& options);
+
+// "30s", "1m30s", "500ms": more than nothing, at most a year.
+Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 // Parses; on --help or a mistake prints and returns the exit code to end with, else a negative
 // number.

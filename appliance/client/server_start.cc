@@ -1,5 +1,7 @@
 #include "appliance/client/server_start.h"
 
+#include "appliance/client/log_hint.h"
+#include "appliance/config/paths.h"
 #include "base/file_io.h"
 #include "base/unique_fd.h"
 
@@ -28,7 +30,8 @@ constexpr int kStartTimeoutMs = 15'000;
   ::dup2(log, 2);
   const std::string descriptor = std::to_string(ready);
   ::fcntl(ready, F_SETFD, 0);
-  std::vector<const char*> argv = {"agentshd", "server", "--ready-fd", descriptor.c_str()};
+  std::vector<const char*> argv = {"agentshd", "server", "--on-demand", "--ready-fd",
+                                   descriptor.c_str()};
   if (!config.empty()) argv.insert(argv.end(), {"--config", config.c_str()});
   argv.push_back(nullptr);
   ::execv(program.c_str(), const_cast<char* const*>(argv.data()));
@@ -80,7 +83,8 @@ Result<> start_server(const std::string& program, const std::string& config) {
   const bool answered = ::read(ready->first.get(), &byte, 1) == 1;
   if (answered && byte == 'r') return {};
   auto said = read_all(log->first.get(), 64 << 10, "server log");
-  std::string reason = said && !said->empty() ? *said : std::string("it ended without a word");
+  std::string reason =
+      said && !said->empty() ? *said : "it ended without a word" + log_hint(default_socket_path());
   while (reason.ends_with('\n')) reason.pop_back();
   return fail("the server could not be started: " + reason,
               answered ? std::errc::device_or_resource_busy : std::errc::invalid_argument);

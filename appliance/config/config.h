@@ -59,6 +59,7 @@ struct AuthSection {
 
 struct LoggingSection {
   LogLevel level = LogLevel::kInfo;
+  std::string file;
 };
 
 struct SessionsSection {
@@ -105,6 +106,7 @@ struct ProxyTimeouts {
   Duration handshake = std::chrono::seconds(10);
   Duration request_head = std::chrono::seconds(30);
   Duration idle = std::chrono::minutes(5);
+  Duration body = std::chrono::minutes(10);
   Duration dns = std::chrono::seconds(5);
 };
 

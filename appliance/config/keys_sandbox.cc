@@ -60,6 +60,9 @@ void add_timeout_keys(Schema& schema, ProxyTimeouts& timeouts) {
              "How long the first line and the header of a request may take to arrive.");
   schema.add(block + "idle", duration_field(timeouts.idle, seconds(1), hours(24 * 7)),
              "A client's connection on which no request comes for this time is closed.");
+  schema.add(block + "body", duration_field(timeouts.body, seconds(0), hours(24 * 7)),
+             "A response of which no more comes for this time is broken off; 0 for no limit. "
+             "Server-sent events and WebSockets may be silent.");
   schema.add(block + "dns", duration_field(timeouts.dns, milliseconds(100), minutes(1)),
              "How long resolvers have for an answer, all attempts together.");
 }

@@ -107,8 +107,12 @@ void add_server_keys(Schema& schema, ServerConfig& config) {
   add_auth_keys(schema, config.auth);
   schema
       .add("logging.level", word_field(config.logging.level, kLogLevels),
-           "The least important lines that are written to standard error.")
+           "The least important lines that are written.")
       .environment("AGENTSH_LOG_LEVEL");
+  schema.add_state_path("logging.file", config.logging.file, "agentshd.log",
+                        "Where a daemon writes that a client has started on demand; one in the "
+                        "foreground writes to standard error. At 4 MB it becomes FILE.1 and a new "
+                        "one begins.");
   schema.add("metrics.enabled", flag_field(config.metrics.enabled),
              "Serve Prometheus metrics beside the control API.");
   schema.add("metrics.path",

@@ -64,6 +64,10 @@ std::string default_socket_path() {
   return default_paths().socket;
 }
 
+std::string log_link_path(const std::string& socket) {
+  return socket + ".log";
+}
+
 Result<> make_private_directory(const std::string& path, uid_t owner) {
   if (::mkdir(path.c_str(), 0700) == 0) return {};
   if (errno != EEXIST) return std::unexpected(errno_error("mkdir", path));

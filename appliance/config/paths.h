@@ -37,6 +37,10 @@ DefaultPaths default_paths(uid_t uid, const std::function<std::string(const char
 // default_paths().socket
 std::string default_socket_path();
 
+// A symbolic link beside the socket to the log of the daemon that serves there, so that a client
+// which finds it dying can say where to look. Missing where the daemon writes to standard error.
+std::string log_link_path(const std::string& socket);
+
 // mkdir `path` (mode 0700) or accepts the one that is there if it is a directory of `owner` that
 // nobody else can enter. A name under /tmp may have been taken by somebody else: then this fails,
 // and neither client nor daemon may use the path.

@@ -14,8 +14,9 @@ constexpr Unenforced kUnenforced[] = {
     {"auth.oidc", "OIDC tokens are not accepted, only API keys"},
 
     {"logging.format", "the log is text", "=text"},
-    {"logging.output", "the log goes to standard error", "=stderr"},
-    {"logging.rotation", "the log goes to standard error; rotate it where that goes"},
+    {"logging.output", "the log goes to standard error, or to logging.file", "=stderr"},
+    {"logging.rotation",
+     "logging.file is turned over at 4 MB; rotate standard error where it goes"},
 
     {"audit.enabled", "the trail is always written", "=true"},
     {"audit.output", "the trail is written to segments in audit.dir"},

@@ -101,6 +101,7 @@ flows::FlowOptions flow_options(const config::NetworkSection& network) {
   options.request_head = in_milliseconds(network.timeouts.request_head);
   options.connect = in_milliseconds(network.timeouts.connect + network.timeouts.handshake);
   options.keep_alive = in_milliseconds(network.timeouts.idle);
+  options.body_stall = in_milliseconds(network.timeouts.body);
   return options;
 }
 

@@ -42,6 +42,7 @@ constexpr auto kFlushLimit = 2s;
 constexpr std::string_view kClientOnly[] = {"AGENTSH_SERVER",
                                             "AGENTSH_API_KEY",
                                             "AGENTSH_CONFIG",
+                                            "AGENTSH_CLIENT_TIMEOUT",
                                             "AGENTSH_SESSION_ID",
                                             "AGENTSH_IN_SESSION",
                                             "http_proxy",

@@ -22,6 +22,8 @@ struct FlowOptions {
   Milliseconds connect{10'000};          // To a server, TLS included.
   Milliseconds response_head{900'000};   // Models think for minutes.
   Milliseconds write_stall{300'000};     // A peer that takes nothing.
+  Milliseconds body_stall{600'000};      // A response of which no more comes; 0: for ever. Streams
+                                         // of events may be silent for as long as they like.
   Milliseconds client_watch{500};        // A wait for the server longer than this is worth to
                                          // watch whether the client is still there.
   Milliseconds upstream_hold{2'000};     // An idle client keeps its server connection this long,

@@ -90,6 +90,56 @@ class AutoStart(unittest.TestCase):
             # It may have met the old server before that stopped listening; then it is told so.
             self.assertNotIn("could not be started", err)
 
+    def log_file(self):
+        code, out, err = self.outcome(self.client("config", "show", "--json"))
+        self.assertEqual(code, 0, err)
+        return next(row["value"] for row in json.loads(out)["keys"] if row["key"] == "logging.file")
+
+    def test_its_messages_are_kept(self):
+        self.assertEqual(self.outcome(self.client("session", "create"))[0], 0)
+        log = pathlib.Path(self.log_file())
+        self.assertIn(" info server: agentsh ", log.read_text())
+        self.assertEqual(log.stat().st_mode & 0o777, 0o600)
+
+    def test_a_client_that_finds_it_dying_says_where_its_log_is(self):
+        self.assertEqual(self.outcome(self.client("session", "create", "--id", "dying"))[0], 0)
+        running = self.client("exec", "dying", "--", "sh", "-c", "echo running; sleep 60")
+        self.assertEqual(running.stdout.readline(), b"running\n")
+        server = self.server()
+        # It answers nothing any more, then it is gone.
+        os.kill(server, signal.SIGSTOP)
+        asking = self.client("session", "list")
+        waiting = self.client("session", "list", "--client-timeout", "300ms")
+        self.assertEqual(self.outcome(waiting)[::2],
+                         (1, "agentsh: the server has not answered within 300ms (--client-timeout)\n"))
+        os.kill(server, signal.SIGKILL)
+        for client in (running, asking):
+            code, _, err = self.outcome(client)
+            self.assertIn(code, (1, 127), err)
+            self.assertIn(f"; its log is {self.log_file()}\n", err)
+            self.assertEqual(err.count("\n"), 1, err)
+
+    def test_global_options_stand_before_the_verb_too(self):
+        self.assertEqual(self.outcome(self.client("session", "create", "--id", "here"))[0], 0)
+        address = f"unix:{self.socket}"
+        for options in (("--server", address), (f"--server={address}", "--client-timeout=20s")):
+            code, out, err = self.outcome(self.client(*options, "session", "list"))
+            self.assertEqual((code, [s["id"] for s in json.loads(out)]), (0, ["here"]), err)
+        code, out, err = self.outcome(self.client("--server", address, "exec", "here", "--", "sh", "-c", "echo ${AGENTSH_SERVER-none}"))
+        self.assertEqual((code, out), (0, "none\n"), err)
+        code, _, err = self.outcome(self.client("--server", "unix:/nowhere/at-all", "session", "list"))
+        self.assertEqual(code, 1)
+        self.assertIn("/nowhere/at-all", err)
+        # The one after the verb wins.
+        code, _, err = self.outcome(self.client("--server", "unix:/nowhere", "session", "list", "--server", address))
+        self.assertEqual(code, 0, err)
+        for wrong, what in ((("--server",), "needs a value"), (("--bogus", "session"), "no such option"),
+                            (("--grpc-addr", "x", "session"), "no gRPC"),
+                            (("--client-timeout", "soon", "session", "list"), "is not a time")):
+            code, _, err = self.outcome(self.client(*wrong))
+            self.assertEqual(code, 1)
+            self.assertIn(what, err)
+
     def test_a_bad_configuration_is_told_at_once(self):
         (self.home / "bad.yaml").write_text("server: {bogus: 1}\n")
         code, _, err = self.outcome(self.client("session", "list", "--config", str(self.home / "bad.yaml")))

@@ -55,7 +55,7 @@ sandbox:
     tls_passthrough: [pinned.example.com]
     host_ports: [5432, 6379]
     tls_inspection: {enabled: false}
-    timeouts: {connect: 1s, handshake: 2s, request_head: 3s, idle: 4s, dns: 500ms}
+    timeouts: {connect: 1s, handshake: 2s, request_head: 3s, idle: 4s, body: 7s, dns: 500ms}
   env_inject: {A: "${HOME}", B: 5}
 security: {mode: full, strict: true, minimum_mode: landlock, warn_degraded: false}
 audit:
@@ -117,6 +117,7 @@ audit:
   EXPECT_EQ(network.timeouts.handshake, seconds(2));
   EXPECT_EQ(network.timeouts.request_head, seconds(3));
   EXPECT_EQ(network.timeouts.idle, seconds(4));
+  EXPECT_EQ(network.timeouts.body, seconds(7));
   EXPECT_EQ(network.timeouts.dns, std::chrono::milliseconds(500));
   EXPECT_THAT(config.sandbox.env_inject, ElementsAre(Pair("A", "/home/ann"), Pair("B", "5")));
   EXPECT_EQ(config.security.mode, SecurityMode::kFull);
