@@ -51,7 +51,8 @@ HttpExchange::HttpExchange(Parts parts, std::size_t head_size)
       held_(head_size),
       request_body_(parts.reader.body()),
       response_body_(parts.response.body()),
-      watch_(parts.client_deadline.deadlines(), &check_client, this) {}
+      watch_(parts.client_deadline.deadlines(), &check_client, this),
+      stall_(parts.client_deadline.deadlines(), &end_stalled, this) {}
 
 void HttpExchange::note(std::string_view code, std::string_view detail) {
   if (!result_.failure.empty()) return;  // The first cause is the true one.
@@ -162,7 +163,12 @@ asio::awaitable<void> HttpExchange::upload() {
   while (!upload_done_) {
     if (!co_await upload_rest()) co_return;
   }
-  upstream_->deadline().expires_after(options().response_head);
+  // A response that began before the request ended may last.
+  if (result_.status == 0) {
+    upstream_->deadline().expires_after(options().response_head);
+  } else {
+    upstream_->deadline().clear();
+  }
 }
 
 asio::awaitable<bool> HttpExchange::upload_rest() {
@@ -233,6 +239,7 @@ asio::awaitable<ExchangeResult> HttpExchange::run(const Route& route,
     co_await answer_failure(outcome);
   }
   watch_.clear();
+  stall_.clear();
   if (upload_.running()) {
     upload_.cancel();
     co_await upload_.join();

@@ -106,6 +106,8 @@ class HttpExchange {
   HeadAction begin_response();
   HeadAction inspect_response_head();
   void write_response_head(const HeadAction& action);
+  std::chrono::milliseconds body_stall() const;
+  static void end_stalled(void* self);
   boost::asio::awaitable<bool> relay_content();
   bool push_to_client(Outgoing& out);
   boost::asio::awaitable<bool> finish_sending(Outgoing& out);
@@ -135,6 +137,8 @@ class HttpExchange {
   bool close_client_ = false;
   bool client_gone_ = false;
   net::Deadline watch_;
+  net::Deadline stall_;                      // Of the response's content,
+  std::chrono::milliseconds body_stall_{0};  // which may pause for so long; 0: for ever.
 
   // Why the request was broken off, where we did it.
   std::optional<InspectorRefusal> inspector_refusal_;

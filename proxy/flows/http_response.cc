@@ -5,6 +5,9 @@
 #include "proxy/flows/pages.h"
 #include "proxy/net/relay.h"
 
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace agentsh::flows {
@@ -116,6 +119,7 @@ HeadAction HttpExchange::begin_response() {
   if (action.refusal) return action;
   result_.status = head.status();
   write_response_head(action);
+  body_stall_ = body_stall();
   upstream_->in.consume(head.text().size());
   return action;
 }
@@ -130,6 +134,18 @@ BodyForwarder::Piece HttpExchange::next_response_piece(const IoResult& got) {
   BodyForwarder::Piece cut;
   cut.refusal = http::Refusal::kCutShort;
   return cut;
+}
+
+// How long this response's content may pause. What is made to wait for something that happens may
+// pause for ever: the connection's keep-alive (TCP) finds a server that is gone.
+std::chrono::milliseconds HttpExchange::body_stall() const {
+  const std::string_view type = p_.response.head().value_of("content-type");
+  return http::starts_ignoring_case(type, "text/event-stream") ? std::chrono::milliseconds(0)
+                                                               : options().body_stall;
+}
+
+void HttpExchange::end_stalled(void* self) {
+  static_cast<HttpExchange*>(self)->upstream_->stream().close(true);
 }
 
 asio::awaitable<bool> HttpExchange::relay_content() {
@@ -161,8 +177,15 @@ asio::awaitable<bool> HttpExchange::relay_content() {
     upstream_->in.consume(piece.consumed);
     if (piece.end) co_return true;
     watch_.expires_after(options().client_watch);
+    if (body_stall_.count() > 0) stall_.expires_after(body_stall_);
     const IoResult got = co_await read_more(upstream_->stream(), upstream_->in, ReadFirst::kWait);
     if (client_gone_) co_return false;
+    if (stall_.expired()) {
+      break_off("upstream_stalled",
+                fmt::format("no more of the response came for {}", body_stall_));
+      co_return false;
+    }
+    stall_.clear();
     piece = next_response_piece(got);
   }
 }

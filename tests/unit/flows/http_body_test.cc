@@ -349,6 +349,79 @@ TEST_F(HttpBodyTest, NewConnectionThatFailsIsNotTriedForEver) {
   EXPECT_FALSE(flow.has_server());
 }
 
+TEST_F(HttpBodyTest, ResponseThatStallsIsBrokenOff) {
+  flow.options.body_stall = 100ms;
+  flow.start();
+  flow.client_sends(kGet);
+  FarEnd server = flow.server();
+  flow.read_head(*server.stream);
+  const std::string part = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello";
+  flow.send(*server.stream, part);
+  EXPECT_EQ(answer(), part);  // Then the end, before all of it was there.
+  flow.finish();
+  EXPECT_EQ(failure(), "upstream_stalled");
+  EXPECT_EQ(FakePolicy::field(request_event(), "status"), "200");
+  EXPECT_EQ(flow.read_all(*server.stream), "");
+}
+
+// It is what pauses that counts, not how long all of it takes.
+TEST_F(HttpBodyTest, SlowResponseThatMovesIsNotBrokenOff) {
+  flow.options.body_stall = 300ms;
+  flow.start();
+  flow.client_sends(kGet);
+  FarEnd server = flow.server();
+  flow.read_head(*server.stream);
+  const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n";
+  flow.send(*server.stream, head);
+  EXPECT_EQ(flow.client_reads(head.size()), head);
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 6; ++i) {
+    flow.until([&] { return std::chrono::steady_clock::now() > begin + i * 100ms; });
+    flow.send(*server.stream, "x");
+    EXPECT_EQ(flow.client_reads(1), "x");
+  }
+  flow.client_sends(kGet);
+  EXPECT_EQ(flow.read_head(*server.stream), kGet);
+  EXPECT_EQ(failure(), "");
+}
+
+TEST_F(HttpBodyTest, StreamOfEventsMayBeSilent) {
+  flow.options.body_stall = 100ms;
+  flow.start();
+  flow.client_sends(kGet);
+  FarEnd server = flow.server();
+  flow.read_head(*server.stream);
+  const std::string head =
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
+      "Content-Length: 7\r\n\r\n";
+  flow.send(*server.stream, head + "data");
+  EXPECT_EQ(flow.client_reads(head.size() + 4), head + "data");
+  const auto begin = std::chrono::steady_clock::now();
+  flow.until([&] { return std::chrono::steady_clock::now() > begin + 400ms; });
+  flow.send(*server.stream, ": x");
+  EXPECT_EQ(flow.client_reads(3), ": x");
+}
+
+// The time that a response may take to begin does not count for one that began before the request
+// had ended.
+TEST_F(HttpBodyTest, ResponseBeforeTheEndOfTheRequestMayLast) {
+  flow.options.response_head = 100ms;
+  flow.start();
+  const std::string head = "POST /u HTTP/1.1\r\nHost: a.example\r\nContent-Length: 6\r\n\r\n";
+  flow.client_sends(head + "abc");
+  FarEnd server = flow.server();
+  EXPECT_EQ(flow.read(*server.stream, head.size() + 3), head + "abc");
+  const std::string begun = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n";
+  flow.send(*server.stream, begun + "he");
+  EXPECT_EQ(flow.client_reads(begun.size() + 2), begun + "he");
+  flow.client_sends("def");
+  EXPECT_EQ(flow.read(*server.stream, 3), "def");
+  const auto begin = std::chrono::steady_clock::now();
+  flow.until([&] { return std::chrono::steady_clock::now() > begin + 400ms; });
+  flow.send(*server.stream, "llo");
+  EXPECT_EQ(flow.client_reads(3), "llo");
+}
+
 TEST_F(HttpBodyTest, WebSocketIsRelayedAfterTheSwitch) {
   flow.start();
   const std::string ask =
