@@ -2,7 +2,6 @@
 
 #include "base/encoding.h"
 #include "dlp/detector.h"
-#include "dlp/held_secret.h"
 
 #include <fmt/format.h>
 
@@ -117,7 +116,6 @@ void make_unique(std::vector<std::size_t>& places) {
 }  // namespace
 
 std::vector<HeldForm> HeldForm::forms_of(std::string_view secret) {
-  secret = secret.substr(0, HeldSecret::kMaximum);
   std::vector<HeldForm> forms;
   forms.push_back(plain(secret));
   forms.push_back(hexadecimal(secret));

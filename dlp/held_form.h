@@ -12,7 +12,7 @@ namespace agentsh::dlp {
 
 class HeldForm {
  public:
-  // All encodings. Precondition: the secret has at least HeldSecret::kMinimum bytes.
+  // All encodings. Precondition: its length is within HeldSecret's limits.
   static std::vector<HeldForm> forms_of(std::string_view secret);
 
   // An expression that matches how every occurrence begins.

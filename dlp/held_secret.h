@@ -12,9 +12,8 @@
 namespace agentsh::dlp {
 
 struct HeldSecret {
-  // Shorter ones are found by chance; longer ones are found by their first kMaximum bytes.
-  static constexpr std::size_t kMinimum = 6;
-  static constexpr std::size_t kMaximum = 1024;
+  static constexpr std::size_t kMinimum = 6;  // Shorter ones would be found by chance.
+  static constexpr std::size_t kMaximum = 4096;
 
   std::string name;  // The detector's id is "held_" and this.
   std::string value;

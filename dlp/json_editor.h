@@ -11,9 +11,9 @@
 // point, a lone surrogate is its three bytes of WTF-8), so escapes hide nothing. The key of a
 // member is the text's left context. A replaced range takes whole escapes with it.
 //
-// Numbers are shown to the editor as text too, since 16 digits are a card number with or without
-// quotes; a number in which something is replaced becomes a string. Keys are left alone unless the
-// filter asks for them.
+// Numbers of four characters or more are shown to the editor as text too, since 16 digits are a
+// card number with or without quotes; a number in which something is replaced becomes a string.
+// Keys are left alone unless the filter asks for them.
 //
 // Invalid JSON is an error, at once and for good: whoever sends the bytes on fails closed. So are
 // nesting beyond max_depth and bytes after the value (white space aside). A UTF-8 byte order mark
@@ -44,6 +44,8 @@ class JsonPath final : public FieldName {
   };
   std::size_t depth() const { return frames_.size(); }
   Step step(std::size_t level) const;
+  // The key of the member that the value is in, array levels between them skipped.
+  std::string_view nearest_key() const;
   // `messages[2].content[0].text`; keys that are no names in brackets and quotes.
   std::string text() const override;
   // True when the path has the form: keys by name, "*" for any key, "[]" for any index, "**" for
@@ -58,13 +60,16 @@ class JsonPath final : public FieldName {
     std::uint32_t key_end = 0;
     bool in_array = false;
   };
+  bool matches_from(std::size_t level, std::span<const std::string_view> pattern) const;
+
   std::vector<Frame> frames_;
   std::string keys_;
 };
 
 enum class JsonText : std::uint8_t { kString, kNumber, kKey };
 
-// Chooses which texts of a document are edited. Called once for each, before its first byte.
+// Chooses which texts of a document are edited. Called once for each, before its first byte: for a
+// key, the path's last step has none yet.
 class JsonFilter {
  public:
   virtual bool wants(const JsonPath& path, JsonText what) = 0;
@@ -83,7 +88,8 @@ class JsonEditor {
   JsonEditor(TextEditor& editor, JsonEditorOptions options = {});
   ~JsonEditor();
 
-  // Appends to `out` what is final. After an error nothing more is taken.
+  // Appends to `out` what is final. After an error nothing more is taken. An editor that does not
+  // finish a text (a redactor that blocks) is an error too, with std::errc::permission_denied.
   Result<void> push(std::string_view chunk, std::string& out);
   // The end of the text. An error when it is not complete.
   Result<void> finish(std::string& out);

@@ -25,6 +25,10 @@ Result<std::shared_ptr<const Scanner>> Scanner::with_secrets(
       return fail(fmt::format("secret {} is shorter than {} bytes: it would be found by chance",
                               secret.name, HeldSecret::kMinimum));
     }
+    if (secret.value.size() > HeldSecret::kMaximum) {
+      return fail(
+          fmt::format("secret {} is longer than {} bytes", secret.name, HeldSecret::kMaximum));
+    }
     held.emplace_back(Detector{.id = "held_" + secret.name,
                                .severity = Severity::kCritical,
                                .title = "Secret " + secret.name,

@@ -39,7 +39,7 @@ class Scanner {
 
   // The same detectors and one for each secret that we hold, found in any common encoding. The
   // automaton of the others is shared, so this takes milliseconds: do it when a session gets its
-  // credentials. Errors: a secret that is too short to be looked for.
+  // credentials. Errors: a secret that is too short or too long.
   Result<std::shared_ptr<const Scanner>> with_secrets(std::span<const HeldSecret> secrets) const;
 
   std::span<const Detector> detectors() const;

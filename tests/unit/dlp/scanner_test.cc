@@ -125,7 +125,7 @@ TEST(Scanner, HitsDoNotDependOnChunks) {
 
 TEST(Scanner, LongTextsInRandomChunks) {
   const auto profile = sample_profile();
-  for (std::uint64_t seed = 1000; seed < 1006; ++seed) {
+  for (std::uint64_t seed = 1000; seed < 1003; ++seed) {
     std::string text = random_text(seed, 200'000);
     // Chains of overlapping matches, longer than what is held.
     text.insert(text.size() / 2, std::string(100'000, '7'));
