@@ -8,9 +8,9 @@
 // Threads: one owner.
 #pragma once
 
+#include "base/closest_word.h"
 #include "base/result.h"
 
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -70,11 +70,5 @@ class Diagnostics {
   std::vector<Diagnostic> found_;  // Sorted by place.
   std::size_t errors_ = 0;
 };
-
-// The candidate that `word` is probably a misspelling of: within an edit distance (insert, delete,
-// change, swap of neighbours; letter case is free) of a third of its length, or an unambiguous
-// abbreviation. Nothing when none is near.
-std::optional<std::string_view> closest_word(std::string_view word,
-                                             std::span<const std::string_view> candidates);
 
 }  // namespace agentsh::policy
