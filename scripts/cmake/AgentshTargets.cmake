@@ -71,12 +71,25 @@ function(agentsh_benchmark name)
   set_tests_properties(${name}_smoke PROPERTIES TIMEOUT 120 LABELS bench)
 endfunction()
 
-# agentsh_appliance_test(<file>_test.py [LABEL e2e|escape] [VARIANTS root nftables rootless] [TIMEOUT seconds] [ALONE])
+# agentsh_npm_packages(<folder>)
+# Node packages that tests need, as the folder's lock file says, installed into <build>/<folder> by a test of its own that
+# runs before those which name it (NPM <folder>).
+function(agentsh_npm_packages folder)
+  if(AGENTSH_SANITIZE)
+    return()
+  endif()
+  add_test(NAME ${folder}_installed
+           COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/install ${CMAKE_BINARY_DIR}/${folder})
+  set_tests_properties(${folder}_installed PROPERTIES TIMEOUT 300 LABELS e2e FIXTURES_SETUP ${folder} SKIP_RETURN_CODE 77)
+endfunction()
+
+# agentsh_appliance_test(<file>_test.py [LABEL e2e|escape] [VARIANTS root nftables rootless] [TIMEOUT seconds] [ALONE]
+#                        [NPM folder])
 # A Python test that runs the built programs, once per variant: root redirects by eBPF, nftables without it, rootless is
 # an ordinary user's daemon. Each has a network of its own, so they run beside each other, but for those that fill the
 # machine (ALONE).
 function(agentsh_appliance_test file)
-  cmake_parse_arguments(ARG "ALONE" "LABEL;TIMEOUT" "VARIANTS" ${ARGN})
+  cmake_parse_arguments(ARG "ALONE" "LABEL;TIMEOUT;NPM" "VARIANTS" ${ARGN})
   if(AGENTSH_SANITIZE)
     return()  # Sandboxed programs inherit what the sanitizers need and the sandbox refuses.
   endif()
@@ -98,6 +111,6 @@ function(agentsh_appliance_test file)
     add_test(NAME ${name} COMMAND /usr/bin/python3 -W ignore ${CMAKE_CURRENT_SOURCE_DIR}/${file}
              --bin ${CMAKE_BINARY_DIR}/bin ${arguments_${variant}})
     set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABEL};privileged"
-                         RUN_SERIAL ${ARG_ALONE} SKIP_RETURN_CODE 77)
+                         RUN_SERIAL ${ARG_ALONE} SKIP_RETURN_CODE 77 FIXTURES_REQUIRED "${ARG_NPM}")
   endforeach()
 endfunction()
