@@ -144,6 +144,15 @@ struct SecuritySection {
   bool warn_degraded = true;
 };
 
+enum class LlmMode { kEmbedded, kDisabled, kMcpOnly };
+
+struct LlmSection {
+  LlmMode mode = LlmMode::kEmbedded;
+  std::map<std::string, std::string> providers;  // Names to base URLs.
+  std::string prices_file;
+  std::uint64_t max_request_size = 256u << 20;
+};
+
 enum class WriteError { kContinue, kDeny };
 
 struct AuditSection {
@@ -176,6 +185,7 @@ struct ServerConfig {
   PoliciesSection policies;
   ApprovalsSection approvals;
   SandboxSection sandbox;
+  LlmSection llm;
   SecuritySection security;
   AuditSection audit;
   MetricsSection metrics;

@@ -65,6 +65,9 @@ FieldPtr text_list_field(std::vector<std::string>& value, std::string type,
                          TextCheck check = nullptr);
 FieldPtr path_list_field(std::vector<std::string>& value);
 FieldPtr integer_list_field(std::vector<int>& value, int minimum, int maximum);
+// Names to texts of one type ("names to URLs").
+FieldPtr text_map_field(std::map<std::string, std::string>& value, std::string type,
+                        TextCheck check);
 // Names to texts. The texts are secret; variables in them are expanded.
 FieldPtr secret_map_field(std::map<std::string, std::string>& value);
 // "http://[user:password@]host:port"; variables are expanded.

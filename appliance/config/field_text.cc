@@ -227,29 +227,62 @@ class EndpointListField final : public Field {
   std::uint16_t default_port_;
 };
 
+// Reads each entry by read(value, "key.name", text).
+template <class Read>
+bool read_map(YamlNode node, std::string_view key, ReadContext& context,
+              std::map<std::string, std::string>& out, Read read) {
+  if (!node.is_map()) {
+    context.problems.error(node.where(), key,
+                           fmt::format("must be a map, not {}", node.describe()));
+    return false;
+  }
+  std::map<std::string, std::string> texts;
+  bool good = true;
+  for (std::size_t i = 0; i < node.size(); ++i) {
+    auto [name, value] = node.entry(i);
+    const std::string item_key = fmt::format("{}.{}", key, name.text());
+    good &= read(value, item_key, texts[std::string(name.text())]);
+    if (name.text().empty() || name.text().find('=') != std::string_view::npos) {
+      context.problems.error(name.where(), item_key, "is not a name");
+      good = false;
+    }
+  }
+  if (good) out = std::move(texts);
+  return good;
+}
+
+class TextMapField final : public Field {
+ public:
+  TextMapField(std::map<std::string, std::string>& value, std::string type, TextCheck check)
+      : value_(value), type_(std::move(type)), check_(check) {}
+  std::string type() const override { return "a map of " + type_; }
+  bool read(YamlNode node, std::string_view key, ReadContext& context) override {
+    return read_map(node, key, context, value_,
+                    [&](YamlNode item, const std::string& item_key, std::string& text) {
+                      return TextField(text, type_, check_).read(item, item_key, context);
+                    });
+  }
+  void write(JsonWriter& out, bool) const override {
+    out.begin_object();
+    for (const auto& [name, text] : value_) out.field(name, text);
+    out.end_object();
+  }
+
+ private:
+  std::map<std::string, std::string>& value_;
+  std::string type_;
+  TextCheck check_;
+};
+
 class SecretMapField final : public Field {
  public:
   explicit SecretMapField(std::map<std::string, std::string>& value) : value_(value) {}
   std::string type() const override { return "a map of names to texts"; }
   bool read(YamlNode node, std::string_view key, ReadContext& context) override {
-    if (!node.is_map()) {
-      context.problems.error(node.where(), key,
-                             fmt::format("must be a map, not {}", node.describe()));
-      return false;
-    }
-    std::map<std::string, std::string> read;
-    bool good = true;
-    for (std::size_t i = 0; i < node.size(); ++i) {
-      auto [name, value] = node.entry(i);
-      const std::string item_key = fmt::format("{}.{}", key, name.text());
-      good &= read_scalar(value, item_key, context, true, read[std::string(name.text())]);
-      if (name.text().empty() || name.text().find('=') != std::string_view::npos) {
-        context.problems.error(name.where(), item_key, "is not the name of a variable");
-        good = false;
-      }
-    }
-    if (good) value_ = std::move(read);
-    return good;
+    return read_map(node, key, context, value_,
+                    [&](YamlNode item, const std::string& item_key, std::string& text) {
+                      return read_scalar(item, item_key, context, true, text);
+                    });
   }
   void write(JsonWriter& out, bool masked) const override {
     out.begin_object();
@@ -308,6 +341,11 @@ FieldPtr text_list_field(std::vector<std::string>& value, std::string type, Text
 
 FieldPtr path_list_field(std::vector<std::string>& value) {
   return std::make_unique<PathListField>(value);
+}
+
+FieldPtr text_map_field(std::map<std::string, std::string>& value, std::string type,
+                        TextCheck check) {
+  return std::make_unique<TextMapField>(value, std::move(type), check);
 }
 
 FieldPtr secret_map_field(std::map<std::string, std::string>& value) {

@@ -161,7 +161,6 @@ constexpr KnownKeys kKnownKeys[] = {
     {"development.", kFlag, "debug disable_auth disable_policy verbose_errors pprof.enabled"},
     {"development.", kText, "pprof.addr"},
 
-    {"proxy.", kText, "mode providers.anthropic providers.openai"},
     {"proxy.", kInteger,
      "port rate_limits.requests_per_minute rate_limits.request_burst "
      "rate_limits.tokens_per_minute rate_limits.token_burst"},

@@ -8,6 +8,7 @@ Schema::Schema(ServerConfig& config) {
   add_server_keys(*this, config);
   add_session_keys(*this, config);
   add_sandbox_keys(*this, config);
+  add_llm_keys(*this, config);
   add_audit_keys(*this, config);
 }
 

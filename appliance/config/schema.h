@@ -1,10 +1,10 @@
 // Every key of the configuration: one table that the reader, `config show`, the sample
 // configuration and the manual page are all made from.
 //
-// A key is said once. Keys that this version acts on are declared in keys_server.cc and
-// keys_sandbox.cc, each bound to its member of ServerConfig; keys of agentsh that it knows but has
-// no member for are in known_keys.cc, with the shape of their value. unenforced.h says which of
-// them have no effect yet.
+// A key is said once. Keys that this version acts on are declared in keys_server.cc,
+// keys_sandbox.cc and keys_llm.cc, each bound to its member of ServerConfig; keys of agentsh that
+// it knows but has no member for are in known_keys.cc, with the shape of their value. unenforced.h
+// says which of them have no effect yet.
 //
 // Lifetime: a Schema refers to the ServerConfig it was made for. Threads: one owner.
 #pragma once
@@ -54,6 +54,7 @@ class Schema {
 void add_server_keys(Schema& schema, ServerConfig& config);
 void add_session_keys(Schema& schema, ServerConfig& config);
 void add_sandbox_keys(Schema& schema, ServerConfig& config);
+void add_llm_keys(Schema& schema, ServerConfig& config);
 void add_audit_keys(Schema& schema, ServerConfig& config);
 
 // What the value of a known key without a member must look like.

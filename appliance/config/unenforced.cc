@@ -111,7 +111,8 @@ constexpr Unenforced kUnenforced[] = {
     {"development.verbose_errors", "errors are always complete", "=true"},
     {"development.pprof", "there is no profiling listener", kDisabled},
 
-    {"proxy", "LLM APIs are reached through the transparent proxy like any host", "mode=disabled"},
+    {"proxy.port", "LLM APIs are reached at their own names, through the transparent proxy", "=0"},
+    {"proxy.rate_limits", "requests are not limited", kDisabled},
     {"dlp", "contents are neither scanned nor redacted", "mode=disabled"},
     {"llm_storage", "LLM requests are not stored"},
     {"landlock", "Landlock's rules are built in"},
