@@ -89,11 +89,17 @@ Trouble describe_nested_tunnel() {
 }
 
 Trouble describe_inspector_refusal(const InspectorRefusal& refusal) {
-  return {.status = refusal.status,
-          .code = refusal.code,
-          .rule = refusal.rule,
-          .message = refusal.message,
-          .advice = refusal.advice};
+  Trouble trouble{.status = refusal.status,
+                  .code = refusal.code,
+                  .rule = refusal.rule,
+                  .message = refusal.message,
+                  .advice = refusal.advice,
+                  .body = refusal.body,
+                  .content_type = refusal.content_type};
+  for (const auto& [name, value] : refusal.fields) {
+    trouble.fields.append(name).append(": ").append(value).append("\r\n");
+  }
+  return trouble;
 }
 
 Trouble describe_unreachable(const UpstreamAttempt& attempt, std::string_view host) {

@@ -20,9 +20,20 @@ struct Trouble {
   std::string rule;
   std::string message;
   std::string advice;
+  // In another form: see http::ErrorPage.
+  std::string body = {};
+  std::string content_type = {};
+  std::string fields = {};
 
   http::ErrorPage page() const {
-    return {.status = status, .code = code, .rule = rule, .message = message, .advice = advice};
+    return {.status = status,
+            .code = code,
+            .rule = rule,
+            .message = message,
+            .advice = advice,
+            .body = body,
+            .content_type = content_type,
+            .fields = fields};
   }
 };
 

@@ -96,7 +96,7 @@ constexpr FieldRule kEvent[] = {
     {"choices[].delta.tool_calls[].function.name", kToolName, kLeave},
     {"choices[].delta.tool_calls[].function.arguments", kNone, kJsonDelta, Slot::kArguments},
     {"choices[].delta.function_call.name", kToolName, kLeave},
-    {"choices[].delta.function_call.arguments", kNone, kJsonDelta, Slot::kArguments},
+    {"choices[].delta.function_call.arguments", kNone, kJsonDelta, Slot::kFunctionCall},
     {"choices[].delta.audio.id", kNone, kLeave},
     {"choices[].delta.audio.data", kNone, kLeave},
     {"choices[].delta.audio.transcript", kNone, kDelta, Slot::kTranscript},

@@ -66,6 +66,7 @@ enum class Slot : std::uint8_t {
   kRefusal,
   kReasoning,
   kArguments,
+  kFunctionCall,  // Of OpenAI's older form.
   kTranscript,
   kOther,
 };

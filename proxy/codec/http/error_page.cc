@@ -8,14 +8,22 @@ namespace agentsh::http {
 
 std::string_view reason_phrase(int status) {
   switch (status) {
+    case 200:
+      return "OK";
     case 400:
       return "Bad Request";
     case 403:
       return "Forbidden";
+    case 404:
+      return "Not Found";
     case 407:
       return "Proxy Authentication Required";
     case 408:
       return "Request Timeout";
+    case 413:
+      return "Content Too Large";
+    case 415:
+      return "Unsupported Media Type";
     case 421:
       return "Misdirected Request";
     case 429:
@@ -37,7 +45,9 @@ std::string_view reason_phrase(int status) {
   }
 }
 
-std::string render(const ErrorPage& page) {
+namespace {
+
+std::string json_body(const ErrorPage& page) {
   JsonWriter json;
   json.begin_object().key("error").begin_object();
   json.field("type", "agentsh").field("status", page.status);
@@ -48,11 +58,20 @@ std::string render(const ErrorPage& page) {
   json.end_object().end_object();
   std::string body = json.take();
   body += '\n';
+  return body;
+}
+
+}  // namespace
+
+std::string render(const ErrorPage& page) {
+  const std::string ours = page.body.empty() ? json_body(page) : std::string();
+  const std::string_view body = page.body.empty() ? std::string_view(ours) : page.body;
   std::string out = fmt::format(
-      "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n"
-      "Cache-Control: no-store\r\n{}\r\n",
-      page.status, reason_phrase(page.status), body.size(),
-      page.close ? "Connection: close\r\n" : "");
+      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
+      "Cache-Control: no-store\r\n{}{}\r\n",
+      page.status, reason_phrase(page.status),
+      page.body.empty() ? std::string_view("application/json") : page.content_type, body.size(),
+      page.fields, page.close ? "Connection: close\r\n" : "");
   if (!page.head_request) out += body;
   return out;
 }

@@ -17,6 +17,11 @@ struct ErrorPage {
   std::string_view rule;     // The policy's rule; empty when none decided.
   std::string_view message;  // What happened.
   std::string_view advice;   // What to do instead.
+  // A body in another form, for clients of a protocol with error shapes of its own, and fields that
+  // go with it, whole lines each. Empty: the form above.
+  std::string_view body = {};
+  std::string_view content_type = {};
+  std::string_view fields = {};
   bool head_request = false;
   bool close = true;  // The connection ends after it.
 };

@@ -62,10 +62,11 @@ void write_with_data(const Event& event, std::string_view data, std::string& out
   }
 }
 
-void write_event(std::string_view type, std::string_view data, std::string& out) {
-  if (!type.empty()) out.append("event: ").append(type).append("\n");
-  write_lines("data: ", data, "\n", out);
-  out += '\n';
+void write_event(std::string_view type, std::string_view data, std::string& out,
+                 std::string_view line_end) {
+  if (!type.empty()) out.append("event: ").append(type).append(line_end);
+  write_lines("data: ", data, line_end, out);
+  out += line_end;
 }
 
 }  // namespace agentsh::sse

@@ -14,6 +14,7 @@ namespace agentsh::sse {
 void write_with_data(const Event& event, std::string_view data, std::string& out);
 
 // Appends a new event. No event line for an empty `type`.
-void write_event(std::string_view type, std::string_view data, std::string& out);
+void write_event(std::string_view type, std::string_view data, std::string& out,
+                 std::string_view line_end = "\n");
 
 }  // namespace agentsh::sse

@@ -1,0 +1,216 @@
+#include "proxy/llm/exchange.h"
+
+#include "base/encoding.h"
+#include "base/random.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace agentsh::llm {
+namespace {
+
+bool is_identity(std::string_view encoding) {
+  return encoding.empty() || encoding == "identity";
+}
+
+bool is_json(std::string_view content_type) {
+  return content_type.find("json") != std::string_view::npos;
+}
+
+std::string new_id() {
+  std::array<std::uint8_t, 8> bytes{};
+  fill_random(bytes);
+  return "req_" + to_hex(bytes);
+}
+
+bool looks(const std::shared_ptr<const dlp::Profile>& profile) {
+  return profile != nullptr && profile->looks_for_anything();
+}
+
+}  // namespace
+
+Exchange::Exchange(Target target, std::shared_ptr<const LlmServices> services,
+                   const RequestHeadInfo& request)
+    : target_(std::move(target)),
+      services_(std::move(services)),
+      started_(std::chrono::steady_clock::now()),
+      content_type_(request.content_type),
+      content_encoding_(request.content_encoding),
+      signed_body_(request.authorization.starts_with("AWS4-")) {
+  record_.id = new_id();
+  record_.session_id = services_->session_id;
+  record_.key_id = services_->key_id;
+  record_.command_id = request.command_id;
+  record_.started = std::chrono::system_clock::now();
+  record_.dialect = target_.dialect;
+  record_.provider = target_.provider;
+  record_.host = request.host;
+  record_.method = request.method;
+  record_.path = request.path.substr(0, request.path.find('?'));
+  record_.model_asked = target_.model;
+}
+
+Exchange::~Exchange() {
+  finish();
+}
+
+std::optional<Refusal> Exchange::refuse(Refusal refusal) {
+  record_.refusal = refusal.code;
+  record_.ending = Ending::kRefused;
+  if (record_.status == 0) record_.status = refusal.status;
+  return refusal;
+}
+
+Plan Exchange::begin() {
+  Plan plan;
+  // Answers are read, so they must come as they are.
+  plan.set_fields.emplace_back("Accept-Encoding", "identity");
+  const bool known = target_.dialect != Dialect::kOther && target_.dialect != Dialect::kRealtime;
+  if (record_.method == "GET" || record_.method == "HEAD" || (!known && !is_json(content_type_))) {
+    return plan;
+  }
+  const bool dlp = looks(services_->request_profile);
+  if (!is_identity(content_encoding_)) {
+    if (!dlp && services_->budget == nullptr) return plan;
+    plan.refusal = refuse({.status = 415,
+                           .code = "encoded_request",
+                           .message = fmt::format("Requests with Content-Encoding {} cannot be "
+                                                  "looked at; send them without.",
+                                                  content_encoding_)});
+    return plan;
+  }
+  request_.emplace(target_, *services_, !signed_body_);
+  if (services_->hash_bodies) request_hash_.emplace();
+  const bool rewrites = !signed_body_ && (dlp || target_.family == Family::kOpenAi);
+  plan.body = rewrites ? Plan::Body::kRewrite : Plan::Body::kObserve;
+  return plan;
+}
+
+std::optional<Refusal> Exchange::push_request(std::string_view chunk, bool last, std::string& out) {
+  if (!request_) {
+    out += chunk;
+    return {};
+  }
+  const std::size_t start = out.size();
+  if (auto refusal = request_->push(chunk, last, out)) return refuse(std::move(*refusal));
+  if (request_hash_) request_hash_->add(std::string_view(out).substr(start));
+  if (!last) return {};
+  record_.model_asked = request_->facts().model;
+  record_.streamed = request_->facts().streams;
+  if (services_->budget == nullptr) return {};
+  if (auto refusal = services_->budget->reserve(record_.id, target_, request_->facts())) {
+    return refuse(std::move(*refusal));
+  }
+  reserved_ = true;
+  return {};
+}
+
+Plan Exchange::begin_answer(const AnswerHeadInfo& answer) {
+  Plan plan;
+  record_.status = answer.status;
+  const AnswerPolicy policy{.vault = services_->vault, .profile = services_->answer_profile};
+  if (!is_identity(answer.content_encoding)) {
+    if (!looks(policy.profile)) return plan;
+    plan.refusal = refuse({.status = 502,
+                           .code = "encoded_answer",
+                           .message = fmt::format(
+                               "The provider's answer has Content-Encoding {}, which was not asked "
+                               "for and cannot be looked at.",
+                               answer.content_encoding)});
+    return plan;
+  }
+  AnswerForm form = form_of(answer.content_type, target_, record_.streamed);
+  if (form == AnswerForm::kJsonArray && answer.status >= 400) form = AnswerForm::kJson;
+  record_.streamed = form != AnswerForm::kJson && form != AnswerForm::kOther;
+  const bool drop_usage = request_ && request_->asked_for_usage();
+  answer_ = AnswerBody::make(form, {.target = target_,
+                                    .policy = policy,
+                                    .model = record_.model_asked,
+                                    .drop_usage_event = drop_usage});
+  if (services_->hash_bodies) answer_hash_.emplace();
+  const bool rewrites = form != AnswerForm::kOther && (policy.active() || drop_usage);
+  plan.body = rewrites ? Plan::Body::kRewrite : Plan::Body::kObserve;
+  return plan;
+}
+
+std::optional<Refusal> Exchange::push_answer(std::string_view chunk, bool last, std::string& out) {
+  if (!chunk.empty() && !record_.first_byte) {
+    record_.first_byte = std::chrono::steady_clock::now() - started_;
+  }
+  record_.answer_bytes += chunk.size();
+  answer_ended_ = answer_ended_ || last;
+  if (answer_hash_) answer_hash_->add(chunk);
+  if (!answer_) {
+    out += chunk;
+    return {};
+  }
+  if (auto refusal = answer_->push(chunk, last, out)) return refuse(std::move(*refusal));
+  return {};
+}
+
+void Exchange::settle_facts() {
+  if (request_) {
+    record_.request_bytes = request_->facts().bytes;
+    if (record_.model_asked.empty()) record_.model_asked = request_->facts().model;
+    if (request_->redactor() != nullptr) {
+      record_.add_findings(*request_->redactor(), *services_->request_profile, false);
+    }
+  }
+  if (request_hash_) record_.request_sha256 = request_hash_->finish();
+  if (answer_hash_) record_.answer_sha256 = answer_hash_->finish();
+  bool complete = answer_ended_;
+  if (answer_) {
+    const AnswerFacts& facts = answer_->facts();
+    record_.model_answered = facts.model;
+    record_.response_id = facts.response_id;
+    record_.service_tier = facts.service_tier;
+    record_.finish_reason = facts.finish_reason;
+    record_.error_type = facts.error_type;
+    record_.tools = facts.tools;
+    record_.usage = facts.usage.total();
+    // A stream that the provider ends with an error has ended.
+    complete = complete && (facts.complete || !facts.error_type.empty() || record_.status >= 400);
+    for (const dlp::Redactor* redactor : answer_->redactors()) {
+      record_.add_findings(*redactor, *services_->answer_profile, true);
+    }
+  }
+  if (record_.ending == Ending::kComplete && !complete) record_.ending = Ending::kInterrupted;
+}
+
+void Exchange::price() {
+  // Nothing was asked of a model, or nothing came of it.
+  const bool asks = target_.dialect != Dialect::kOther &&
+                    target_.dialect != Dialect::kCountTokens &&
+                    target_.dialect != Dialect::kMessageBatches;
+  if (!asks || (!record_.usage.known && (record_.status >= 400 || record_.status == 0))) return;
+  const PriceTable& prices = services_->prices ? *services_->prices : PriceTable::shipped();
+  const auto day = std::chrono::floor<std::chrono::days>(record_.started);
+  const auto cost = [&](const std::string& model) {
+    return prices.cost(record_.provider, model, record_.service_tier, record_.usage, day);
+  };
+  record_.cost =
+      cost(record_.model_answered.empty() ? record_.model_asked : record_.model_answered);
+  // A deployment's name says nothing about its price, and a snapshot's may not be listed.
+  if (!record_.cost.nano_dollars && record_.usage.known && !record_.model_asked.empty() &&
+      record_.model_asked != record_.model_answered) {
+    Cost other = cost(record_.model_asked);
+    if (other.nano_dollars) record_.cost = std::move(other);
+  }
+  if (record_.cost.nano_dollars && record_.ending == Ending::kInterrupted) {
+    record_.cost.note +=
+        record_.cost.note.empty() ? "at least: interrupted" : "; at least: interrupted";
+  }
+}
+
+void Exchange::finish() {
+  if (finished_) return;
+  finished_ = true;
+  record_.duration = std::chrono::steady_clock::now() - started_;
+  settle_facts();
+  price();
+  if (reserved_) services_->budget->settle(record_);
+  if (services_->sink != nullptr) services_->sink->take(record_);
+}
+
+}  // namespace agentsh::llm

@@ -1,0 +1,122 @@
+#include "proxy/llm/inspector.h"
+
+#include "proxy/llm/exchange.h"
+
+#include <string>
+#include <utility>
+
+namespace agentsh::llm {
+namespace {
+
+using flows::BodyUse;
+using flows::HeadAction;
+using flows::InspectorRefusal;
+
+BodyUse use_of(Plan::Body body) {
+  switch (body) {
+    case Plan::Body::kPass:
+      return BodyUse::kPass;
+    case Plan::Body::kObserve:
+      return BodyUse::kObserve;
+    case Plan::Body::kRewrite:
+      break;
+  }
+  return BodyUse::kRewrite;
+}
+
+class LlmInspector final : public flows::HttpInspector {
+ public:
+  LlmInspector(Target target, std::shared_ptr<const LlmServices> services,
+               const policy::Actor& actor, const policy::HttpFacts& facts)
+      : target_(std::move(target)),
+        services_(std::move(services)),
+        command_id_(actor.command_id),
+        host_(facts.host) {}
+
+  HeadAction on_request_head(const http::RequestHead& head) override {
+    exchange_.emplace(std::move(target_), services_,
+                      RequestHeadInfo{.host = host_,
+                                      .method = head.method(),
+                                      .path = head.path(),
+                                      .content_type = head.value_of("content-type"),
+                                      .content_encoding = head.value_of("content-encoding"),
+                                      .authorization = head.value_of("authorization"),
+                                      .command_id = command_id_});
+    return act(exchange_->begin());
+  }
+
+  std::optional<InspectorRefusal> on_request_body(Bytes content, bool last,
+                                                  std::string& out) override {
+    return translate(exchange_->push_request(as_text(content), last, out));
+  }
+
+  HeadAction on_response_head(const http::ResponseHead& head) override {
+    return act(exchange_->begin_answer({.status = head.status(),
+                                        .content_type = head.value_of("content-type"),
+                                        .content_encoding = head.value_of("content-encoding")}));
+  }
+
+  std::optional<InspectorRefusal> on_response_body(Bytes content, bool last,
+                                                   std::string& out) override {
+    return translate(exchange_->push_answer(as_text(content), last, out));
+  }
+
+ private:
+  HeadAction act(Plan plan) const {
+    HeadAction action;
+    action.body = use_of(plan.body);
+    action.edits.set = std::move(plan.set_fields);
+    action.edits.remove = std::move(plan.remove_fields);
+    action.refusal = translate(plan.refusal);
+    return action;
+  }
+
+  std::optional<InspectorRefusal> translate(const std::optional<Refusal>& refusal) const {
+    if (!refusal) return {};
+    RefusalBody body = render(*refusal, exchange_->target().family);
+    InspectorRefusal out;
+    out.status = refusal->status;
+    out.code = refusal->code;
+    out.message = refusal->message;
+    out.content_type = std::move(body.content_type);
+    out.body = std::move(body.body);
+    if (!body.error_type.empty()) out.fields.emplace_back("x-amzn-ErrorType", body.error_type);
+    if (refusal->retry_after) {
+      out.fields.emplace_back("Retry-After", std::to_string(refusal->retry_after->count()));
+    }
+    return out;
+  }
+
+  Target target_;
+  std::shared_ptr<const LlmServices> services_;
+  std::string command_id_;
+  std::string host_;
+  std::optional<Exchange> exchange_;
+};
+
+class LlmInspectorFactory final : public flows::HttpInspectorFactory {
+ public:
+  explicit LlmInspectorFactory(std::shared_ptr<const LlmServices> services)
+      : services_(std::move(services)) {}
+
+  std::unique_ptr<flows::HttpInspector> inspect(const policy::Actor& actor,
+                                                const policy::HttpFacts& facts) override {
+    auto target = recognise(
+        {.host = facts.host, .port = facts.port, .method = facts.method, .path = facts.path},
+        services_->servers);
+    if (!target) return nullptr;
+    return std::make_unique<LlmInspector>(std::move(*target), services_, actor, facts);
+  }
+
+ private:
+  std::shared_ptr<const LlmServices> services_;
+};
+
+}  // namespace
+
+std::shared_ptr<flows::HttpInspectorFactory> make_inspector_factory(
+    std::shared_ptr<const LlmServices> services) {
+  return std::make_shared<LlmInspectorFactory>(std::move(services));
+}
+
+}  // namespace agentsh::llm
