@@ -3,9 +3,11 @@
 #include "appliance/api/server.h"
 #include "appliance/authentication.h"
 #include "appliance/config/paths.h"
+#include "appliance/config/trusted_file.h"
 #include "appliance/directory_watch.h"
 #include "appliance/handlers/handlers.h"
 #include "appliance/installation.h"
+#include "appliance/llm/llm_service.h"
 #include "appliance/network/network_service.h"
 #include "appliance/sessions/session_registry.h"
 #include "appliance/sessions/session_trust.h"
@@ -149,6 +151,7 @@ struct Daemon::State {
   std::unique_ptr<SessionTrust> trust;
   std::unique_ptr<Redirect> redirect;
   std::unique_ptr<net::Worker> launcher;
+  std::unique_ptr<LlmService> llm;
   std::unique_ptr<NetworkService> network;
   std::unique_ptr<SessionRegistry> sessions;
   std::unique_ptr<CommandRunner> commands;
@@ -163,9 +166,11 @@ struct Daemon::State {
   Result<> open_network();
   Result<> open_api();
   Result<> listen();
+  Result<> load_certificate();
   std::vector<std::string> own_paths() const;
   void report() const;
   void reload();
+  void reload_certificate();
 
   static awaitable<void> wait_for_signals(State& state);
   static awaitable<void> expire_approvals(State& state);
@@ -253,6 +258,9 @@ Result<> Daemon::State::open_sandbox() {
 }
 
 Result<> Daemon::State::open_network() {
+  auto understanding = LlmService::create(values());
+  if (!understanding) return std::unexpected(understanding.error());
+  llm = std::move(*understanding);
   auto service = NetworkService::create(values(), *recorder);
   if (!service) return std::unexpected(service.error());
   network = std::move(*service);
@@ -264,7 +272,10 @@ Result<> Daemon::State::open_network() {
       loop.get_executor(),
       SessionRegistry::Services{values(), *recorder, approvals, *policies, *redirect, *network,
                                 *trust, *launcher, cgroup_base, *init, own_paths(), own_programs(),
-                                std::move(*programs), inherited_descriptors, rootless});
+                                std::move(*programs), inherited_descriptors, rootless,
+                                [this](const Session& session) {
+                                  return llm->inspectors_for(session.shared_gate());
+                                }});
   CommandRunner::Options options;
   options.default_timeout = std::chrono::nanoseconds(0);
   for (const auto& variable : values().sandbox.env_inject) options.inject.push_back(variable);
@@ -311,8 +322,25 @@ Result<> Daemon::State::listen() {
   if (server.http.address) {
     auto socket = net::listen_tcp(*server.http.address);
     if (!socket) return std::unexpected(socket.error());
-    if (auto served = api->serve_tcp(std::move(*socket)); !served) return served;
+    if (!server.tls.enabled) return api->serve_tcp(std::move(*socket));
+    if (auto loaded = load_certificate(); !loaded) return loaded;
+    return api->serve_tls(std::move(*socket));
   }
+  return {};
+}
+
+// Of the control API. On failure the one before stays.
+Result<> Daemon::State::load_certificate() {
+  const config::ServerTlsConfig& tls = values().server.tls;
+  auto chain = config::read_trusted_file(tls.cert_file, ::geteuid());
+  if (!chain) return std::unexpected(with_context(chain.error(), "server.tls.cert_file"));
+  auto key = config::read_secret_file(tls.key_file, ::geteuid());
+  if (!key) return std::unexpected(with_context(key.error(), "server.tls.key_file"));
+  auto certificate = certs::Leaf::from_pem(*chain, *key);
+  if (!certificate) return std::unexpected(with_context(certificate.error(), "server.tls"));
+  if ((*certificate)->not_after() < std::chrono::system_clock::now())
+    log_warning("api", "{}: the certificate has expired", tls.cert_file);
+  api->set_certificate(std::move(*certificate));
   return {};
 }
 
@@ -323,8 +351,8 @@ std::vector<std::string> Daemon::State::own_paths() const {
                                     values().logging.file,     defaults.config_directory,
                                     defaults.runtime_directory};
   for (std::string& directory : policy_directories(values())) paths.push_back(std::move(directory));
-  for (const std::string& optional :
-       {values().auth.keys_file, values().policies.trust_store, config.file}) {
+  for (const std::string& optional : {values().auth.keys_file, values().server.tls.key_file,
+                                      values().policies.trust_store, config.file}) {
     if (!optional.empty()) paths.push_back(optional);
   }
   return paths;
@@ -344,6 +372,13 @@ void Daemon::State::reload() {
   sessions->reload_policies();
 }
 
+void Daemon::State::reload_certificate() {
+  const auto& server = values().server;
+  if (!server.tls.enabled || !server.http.address) return;
+  if (auto loaded = load_certificate(); !loaded)
+    log_error("api", "{}; the certificate before it stays", loaded.error().what);
+}
+
 awaitable<void> Daemon::State::wait_for_signals(State& state) {
   boost::asio::signal_set signals(state.loop, SIGTERM, SIGINT, SIGHUP);
   for (;;) {
@@ -351,6 +386,7 @@ awaitable<void> Daemon::State::wait_for_signals(State& state) {
     if (error) co_return;
     if (signal == SIGHUP) {
       state.reload();
+      state.reload_certificate();
       continue;
     }
     log_info("server", "ending on signal {}", signal);

@@ -75,10 +75,16 @@ GeneralNamesPtr alternative_names(std::string_view host, const std::optional<IpA
 
 }  // namespace
 
-Leaf::Leaf(std::string host, WallTime not_after, x509_st* certificate, evp_pkey_st* key)
-    : host_(std::move(host)), not_after_(not_after), certificate_(certificate), key_(key) {}
+Leaf::Leaf(std::string host, WallTime not_after, x509_st* certificate, evp_pkey_st* key,
+           stack_st_X509* chain)
+    : host_(std::move(host)),
+      not_after_(not_after),
+      certificate_(certificate),
+      key_(key),
+      chain_(chain) {}
 
 Leaf::~Leaf() {
+  ChainFree()(chain_);
   X509_free(certificate_);
   EVP_PKEY_free(key_);
 }

@@ -20,6 +20,7 @@
 #include <string_view>
 
 struct evp_pkey_st;
+struct stack_st_X509;
 struct x509_st;
 
 namespace agentsh::certs {
@@ -34,16 +35,25 @@ class Leaf {
   WallTime not_after() const { return not_after_; }
   x509_st* certificate() const { return certificate_; }
   evp_pkey_st* key() const { return key_; }
+  // Certificates to send along, up to the root; null for a minted leaf, whose issuer everybody has.
+  stack_st_X509* chain() const { return chain_; }
+
+  // A server's own, from PEM: the certificate first, then what leads to its root; the key that
+  // belongs to it, not encrypted.
+  static Result<std::shared_ptr<const Leaf>> from_pem(std::string_view certificates,
+                                                      std::string_view key);
 
  private:
   friend class LeafFactory;
   // Takes over one reference of each.
-  Leaf(std::string host, WallTime not_after, x509_st* certificate, evp_pkey_st* key);
+  Leaf(std::string host, WallTime not_after, x509_st* certificate, evp_pkey_st* key,
+       stack_st_X509* chain = nullptr);
 
   std::string host_;
   WallTime not_after_;
   x509_st* certificate_;
   evp_pkey_st* key_;
+  stack_st_X509* chain_;
 };
 
 class LeafFactory {

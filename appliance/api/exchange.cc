@@ -44,13 +44,29 @@ Response Response::error(const Error& error) {
 
 Connection::Connection(std::unique_ptr<net::SocketStream> stream,
                        std::chrono::milliseconds write_timeout)
+    : stream_(std::move(stream)),
+      socket_(static_cast<net::SocketStream*>(stream_.get())),
+      write_timeout_(write_timeout) {}
+Connection::Connection(std::unique_ptr<net::ByteStream> stream,
+                       std::chrono::milliseconds write_timeout)
     : stream_(std::move(stream)), write_timeout_(write_timeout) {}
 Connection::~Connection() = default;
 
+boost::asio::awaitable<Result<bool>> Connection::fill_from_stream() {
+  const std::size_t before = buffer_.size();
+  buffer_.resize(before + kReadSize);
+  auto got = co_await net::read(
+      *stream_, {reinterpret_cast<std::uint8_t*>(buffer_.data()) + before, kReadSize});
+  buffer_.resize(before + got.value_or(0));
+  if (!got) co_return std::unexpected(got.error());
+  co_return *got > 0;
+}
+
 boost::asio::awaitable<Result<bool>> Connection::fill() {
+  if (socket_ == nullptr) co_return co_await fill_from_stream();
   for (;;) {
     // Not by the stream's try_read: descriptors would be lost.
-    auto received = receive_with_fds(stream_->native_handle(), kReadSize, true);
+    auto received = receive_with_fds(socket_->native_handle(), kReadSize, true);
     if (received) {
       for (UniqueFd& fd : received->fds) fds_.push_back(std::move(fd));
       if (fds_.size() > kMaxPassedFds)
@@ -61,8 +77,8 @@ boost::asio::awaitable<Result<bool>> Connection::fill() {
     if (received.error().code != std::errc::resource_unavailable_try_again) {
       co_return std::unexpected(received.error());
     }
-    stream_->blocked(net::Want::kRead);
-    auto ready = co_await stream_->wait(net::Want::kRead);
+    socket_->blocked(net::Want::kRead);
+    auto ready = co_await socket_->wait(net::Want::kRead);
     if (!ready) co_return std::unexpected(ready.error());
   }
 }
@@ -78,15 +94,16 @@ boost::asio::awaitable<Result<>> Connection::write(std::string_view data,
   net::StreamDeadline deadline(*stream_);
   deadline.expires_after(write_timeout_);
   if (!fds.empty()) {
+    if (socket_ == nullptr) co_return fail("no descriptors over TLS", std::errc::not_supported);
     // Small messages on a socket that nothing else is waiting in: room is waited for, then it is
     // sent whole.
     for (;;) {
-      auto ready = co_await stream_->wait(net::Want::kWrite);
+      auto ready = co_await socket_->wait(net::Want::kWrite);
       if (!ready) co_return ready;
-      if (has_room(stream_->native_handle())) break;
-      stream_->blocked(net::Want::kWrite);
+      if (has_room(socket_->native_handle())) break;
+      socket_->blocked(net::Want::kWrite);
     }
-    co_return send_with_fds(stream_->native_handle(), data, fds);
+    co_return send_with_fds(socket_->native_handle(), data, fds);
   }
   co_return co_await net::write(*stream_, as_bytes(data));
 }

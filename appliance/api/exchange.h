@@ -17,8 +17,9 @@
 #include <vector>
 
 namespace agentsh::net {
+class ByteStream;
 class SocketStream;
-}
+}  // namespace agentsh::net
 
 namespace agentsh::api {
 
@@ -71,9 +72,11 @@ class Connection {
  public:
   // A peer that does not read what is written to it for `write_timeout` loses the connection.
   Connection(std::unique_ptr<net::SocketStream> stream, std::chrono::milliseconds write_timeout);
+  // Over TLS, where no descriptors come along.
+  Connection(std::unique_ptr<net::ByteStream> stream, std::chrono::milliseconds write_timeout);
   ~Connection();
 
-  net::SocketStream& stream() { return *stream_; }
+  net::ByteStream& stream() { return *stream_; }
 
   // Reads more into buffer(); false at the end of the stream. Descriptors that come along are kept
   // for take_fds().
@@ -92,7 +95,10 @@ class Connection {
   boost::asio::awaitable<Result<std::string>> read_line();
 
  private:
-  std::unique_ptr<net::SocketStream> stream_;
+  boost::asio::awaitable<Result<bool>> fill_from_stream();
+
+  std::unique_ptr<net::ByteStream> stream_;
+  net::SocketStream* socket_ = nullptr;  // The stream, where it is one.
   std::chrono::milliseconds write_timeout_;
   std::string buffer_;
   std::vector<UniqueFd> fds_;

@@ -6,6 +6,7 @@
 #include "proxy/codec/http/refusal.h"
 #include "proxy/net/deadlines.h"
 #include "proxy/net/socket_stream.h"
+#include "proxy/net/tls_stream.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -15,8 +16,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <charconv>
 #include <cstring>
+#include <optional>
 
 namespace agentsh::api {
 namespace {
@@ -24,6 +27,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kShutdownGrace = 2s;
+// Of what a client still sends after it was refused, so that it can read why.
+constexpr std::size_t kDrained = 4 << 20;
 
 std::string render(const Response& response, bool keep_alive) {
   return fmt::format(
@@ -103,6 +108,7 @@ boost::asio::awaitable<std::optional<Request>> read_request(Connection& connecti
                                                   "(server.http.max_request_size)",
                                                   options.max_body)),
                  false));
+      co_await net::drain_and_close(connection.stream(), kDrained);
       co_return std::nullopt;
     }
     if (step.consumed > 0) continue;
@@ -129,21 +135,27 @@ Server::Server(boost::asio::any_io_executor executor, Router router, Authenticat
       tasks_(executor) {}
 
 Result<> Server::serve_unix(UniqueFd listener) {
-  return serve(std::move(listener), true);
+  return serve(std::move(listener), Kind::kUnix);
 }
 Result<> Server::serve_tcp(UniqueFd listener) {
-  return serve(std::move(listener), false);
+  return serve(std::move(listener), Kind::kTcp);
+}
+Result<> Server::serve_tls(UniqueFd listener) {
+  auto context = net::ServerContext::create(net::TicketKeys::random());
+  if (!context) return std::unexpected(context.error());
+  tls_ = std::move(*context);
+  return serve(std::move(listener), Kind::kTls);
 }
 
-Result<> Server::serve(UniqueFd fd, bool local) {
+Result<> Server::serve(UniqueFd fd, Kind kind) {
   auto listener = net::Listener::adopt(executor_, std::move(fd));
   if (!listener) return std::unexpected(listener.error());
   listeners_.emplace_back(std::move(*listener));
-  tasks_.spawn("api accept", accept(listeners_.back(), local));
+  tasks_.spawn("api accept", accept(listeners_.back(), kind));
   return {};
 }
 
-boost::asio::awaitable<void> Server::accept(std::shared_ptr<net::Listener> listener, bool local) {
+boost::asio::awaitable<void> Server::accept(std::shared_ptr<net::Listener> listener, Kind kind) {
   for (;;) {
     auto accepted = co_await listener->accept();
     if (!accepted) {
@@ -151,18 +163,54 @@ boost::asio::awaitable<void> Server::accept(std::shared_ptr<net::Listener> liste
         log_error("api", "{}", accepted.error().what);
       co_return;
     }
-    tasks_.spawn("api connection", converse(std::move(accepted->socket), local));
+    tasks_.spawn("api connection", converse(std::move(accepted->socket), kind));
   }
 }
 
-boost::asio::awaitable<void> Server::converse(UniqueFd socket, bool local) {
-  Caller peer = local ? peer_of(socket.get()) : Caller{};
-  if (!local) peer.name = "tcp";
+boost::asio::awaitable<void> Server::converse(UniqueFd socket, Kind kind) {
+  Caller peer = kind == Kind::kUnix ? peer_of(socket.get()) : Caller{};
+  if (kind != Kind::kUnix) peer.name = "tcp";
   auto stream = net::SocketStream::adopt(executor_, std::move(socket));
   if (!stream) co_return;
-  Connection connection(std::move(*stream), options_.write_timeout);
-  while (co_await answer_one(connection, peer)) {
+  std::optional<Connection> connection;
+  if (kind != Kind::kTls) {
+    connection.emplace(std::move(*stream), options_.write_timeout);
+  } else {
+    auto opened = co_await shake_hands(std::move(*stream));
+    if (!opened) co_return;
+    connection.emplace(std::move(opened), options_.write_timeout);
   }
+  while (co_await answer_one(*connection, peer)) {
+  }
+}
+
+// Null: the peer was answered or is gone.
+boost::asio::awaitable<std::unique_ptr<net::ByteStream>> Server::shake_hands(
+    std::unique_ptr<net::SocketStream> stream) {
+  constexpr std::uint8_t kHandshakeRecord = 22;  // RFC 8446, section 5.1.
+  std::array<std::uint8_t, 1> first{};
+  {
+    net::StreamDeadline deadline(*stream);
+    deadline.expires_after(options_.read_timeout);
+    auto got = co_await net::read(*stream, first);
+    if (!got || *got == 0) co_return nullptr;
+    if (first[0] != kHandshakeRecord) {
+      const std::string answer = render(
+          Response::error(400, "this port speaks TLS: ask it by https:// (server.tls)"), false);
+      if (co_await net::write(*stream, as_bytes(answer)))
+        co_await net::drain_and_close(*stream, kDrained);
+      co_return nullptr;
+    }
+  }
+  stream->unread(first);
+  auto opened = co_await net::accept_tls(
+      tls_, std::move(stream),
+      {.leaf = certificate_, .any_server_name = true, .timeout = options_.read_timeout});
+  if (!opened) {
+    log_info("api", "TLS: {}", opened.error().what);
+    co_return nullptr;
+  }
+  co_return std::move(*opened);
 }
 
 boost::asio::awaitable<bool> Server::answer_one(Connection& connection, Caller peer) {

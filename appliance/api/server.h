@@ -1,5 +1,5 @@
 // The control API's listeners: HTTP/1.1 on a Unix socket with peer credentials, and on TCP with API
-// keys.
+// keys, there plain or over TLS 1.2 and later.
 //
 // Nothing inside a session can reach either: sessions have their own network namespace and a view
 // of the filesystem without the socket. As a second wall, a Unix peer that is in a session's PID
@@ -10,8 +10,10 @@
 
 #include "appliance/api/router.h"
 #include "base/ip.h"
+#include "certs/leaf.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/task_group.h"
+#include "proxy/net/tls_context.h"
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -42,15 +44,24 @@ class Server {
   // Takes over listening sockets.
   Result<> serve_unix(UniqueFd listener);
   Result<> serve_tcp(UniqueFd listener);
+  // The same with TLS and set_certificate()'s certificate. A plain request is told so.
+  Result<> serve_tls(UniqueFd listener);
+  // For connections from now on.
+  void set_certificate(std::shared_ptr<const certs::Leaf> certificate) {
+    certificate_ = std::move(certificate);
+  }
   const Router& router() const { return router_; }
 
   // Stops accepting and ends the connections.
   boost::asio::awaitable<void> shutdown();
 
  private:
-  Result<> serve(UniqueFd listener, bool local);
-  boost::asio::awaitable<void> accept(std::shared_ptr<net::Listener> listener, bool local);
-  boost::asio::awaitable<void> converse(UniqueFd socket, bool local);
+  enum class Kind { kUnix, kTcp, kTls };
+  Result<> serve(UniqueFd listener, Kind kind);
+  boost::asio::awaitable<void> accept(std::shared_ptr<net::Listener> listener, Kind kind);
+  boost::asio::awaitable<void> converse(UniqueFd socket, Kind kind);
+  boost::asio::awaitable<std::unique_ptr<net::ByteStream>> shake_hands(
+      std::unique_ptr<net::SocketStream> stream);
   boost::asio::awaitable<bool> answer_one(Connection& connection, Caller peer);
 
   boost::asio::any_io_executor executor_;
@@ -59,6 +70,8 @@ class Server {
   ServerOptions options_;
   net::TaskGroup tasks_;
   std::vector<std::shared_ptr<net::Listener>> listeners_;
+  std::shared_ptr<const net::ServerContext> tls_;
+  std::shared_ptr<const certs::Leaf> certificate_;
 };
 
 // Makes the Unix socket: a stale one (nobody answers) is replaced, a live one is an error that says

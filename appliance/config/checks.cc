@@ -61,17 +61,13 @@ void check_tls(const ServerSection& server, Reporter& reporter) {
       !server.tls.cert_file.empty()) {
     reporter.warning("server.tls.cert_file", "has no effect without server.tls.enabled: true");
   }
-  // Not a warning: whoever asks for it would send keys in clear text in the belief that they are
-  // not.
-  if (server.tls.enabled) {
-    reporter.error("server.tls.enabled",
-                   "this version does not speak TLS on server.http.addr: listen on 127.0.0.1 "
-                   "behind something that does, and leave it off");
+  if (server.tls.enabled && !server.http.address) {
+    reporter.warning("server.tls.enabled", "has no effect without server.http.addr");
   }
-  if (server.http.address && !is_loopback(*server.http.address)) {
+  if (server.http.address && !server.tls.enabled && !is_loopback(*server.http.address)) {
     reporter.warning("server.http.addr",
-                     "API keys cross the network in clear text: listen on 127.0.0.1 behind "
-                     "something that speaks TLS");
+                     "API keys cross the network in clear text: set server.tls, or listen on "
+                     "127.0.0.1 behind something that speaks TLS");
   }
 }
 

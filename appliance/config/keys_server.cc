@@ -82,11 +82,12 @@ void add_listener_keys(Schema& schema, ServerSection& server) {
              size_field(server.http.max_request_size, 4096, 1u << 30),
              "The largest request body of the control API.");
   schema.add("server.tls.enabled", flag_field(server.tls.enabled),
-             "Speak TLS on server.http.addr.");
+             "Speak TLS (1.2 and later) on server.http.addr, and nothing else there.");
   schema.add("server.tls.cert_file", path_field(server.tls.cert_file),
-             "The certificate chain of server.http.addr, PEM.");
+             "The certificate of server.http.addr and what leads to its root, PEM. Read again on "
+             "SIGHUP.");
   schema.add("server.tls.key_file", path_field(server.tls.key_file),
-             "The private key that belongs to it, PEM.");
+             "The private key that belongs to it, PEM without a password, mode 0600.");
 }
 
 void add_auth_keys(Schema& schema, AuthSection& auth) {

@@ -45,7 +45,7 @@ int check_server_name(SSL* ssl, int*, void*) {
   if (handshake == nullptr) return SSL_TLSEXT_ERR_ALERT_FATAL;
   const char* raw = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
   const std::string name = raw != nullptr ? canonical_host(raw).value_or(raw) : std::string();
-  if (name != handshake->name) {
+  if (name != handshake->name && !handshake->any_name) {
     handshake->failure = TlsErrc::kServerNameChanged;
     return SSL_TLSEXT_ERR_ALERT_FATAL;
   }

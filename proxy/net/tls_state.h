@@ -18,6 +18,7 @@ namespace agentsh::net {
 struct TlsHandshake {
   std::vector<std::string> alpn;
   std::string name;  // Server: the name the first ClientHello had. Client: the host.
+  bool any_name = false;
   std::optional<TlsErrc> failure;
   std::string failure_text;
 };

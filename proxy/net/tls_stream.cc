@@ -60,7 +60,7 @@ std::string distinguished_name(const X509_NAME* name) {
 }
 
 bool set_leaf(SSL* ssl, const certs::Leaf& leaf) {
-  return SSL_use_cert_and_key(ssl, leaf.certificate(), leaf.key(), nullptr, 1) == 1;
+  return SSL_use_cert_and_key(ssl, leaf.certificate(), leaf.key(), leaf.chain(), 1) == 1;
 }
 
 // Tickets of another host or scope are not recognised: the client does a full handshake.
@@ -105,7 +105,12 @@ struct TlsConnector {
   static Result<std::unique_ptr<TlsStream>> make_server(SSL_CTX* context,
                                                         std::unique_ptr<ByteStream> transport,
                                                         const TlsServerOptions& options) {
-    auto made = make(context, std::move(transport), {options.alpn, options.server_name, {}, {}});
+    auto made = make(context, std::move(transport),
+                     {.alpn = options.alpn,
+                      .name = options.server_name,
+                      .any_name = options.any_server_name,
+                      .failure = {},
+                      .failure_text = {}});
     if (!made) return made;
     SSL* ssl = (*made)->ssl_;
     if (!set_leaf(ssl, *options.leaf) || !set_ticket_scope(ssl, options)) {
@@ -118,7 +123,8 @@ struct TlsConnector {
   static Result<std::unique_ptr<TlsStream>> make_client(
       const std::shared_ptr<ClientContext>& context, std::unique_ptr<ByteStream> transport,
       const TlsClientOptions& options) {
-    auto made = make(context->handle(), std::move(transport), {{}, options.host, {}, {}});
+    auto made = make(context->handle(), std::move(transport),
+                     {.alpn = {}, .name = options.host, .failure = {}, .failure_text = {}});
     if (!made) return made;
     SSL* ssl = (*made)->ssl_;
     const std::vector<std::uint8_t> protocols = protocol_list(options.alpn);

@@ -86,6 +86,8 @@ struct TlsServerOptions {
   // The name that the ClientHello parser read, canonical, "" for none: the handshake must name the
   // same.
   std::string server_name;
+  // For a server of our own, whose certificate does not depend on the name: any or none will do.
+  bool any_server_name = false;
   // Tickets are only good within one scope (a session's id) and for one host.
   std::string scope;
   std::chrono::milliseconds timeout{10000};

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import pwd
+import signal
 import socket
 import subprocess
 import unittest
@@ -43,7 +44,11 @@ class ControlApi(harness.ApplianceTest):
             os.chown(keys, owner.pw_uid, owner.pw_gid)
         config = cls.config.replace("KEYS", str(keys))
         cls.appliance = harness.Appliance(cls.world, harness.Arguments.user, cls.policies, config,
-                                          server=f", http: {{addr: '127.0.0.1:{PORT}', max_request_size: 64KB}}")
+                                          server=cls.server_options())
+
+    @classmethod
+    def server_options(cls):
+        return f", http: {{addr: '127.0.0.1:{PORT}', max_request_size: 64KB}}"
 
     def unix(self, method, path, body=None, **options):
         return raw_client.request(self.appliance.socket, method, path, body, **options)
@@ -316,6 +321,104 @@ class OtherUsers(ControlApi):
         finally:
             os.chmod(self.appliance.socket, 0o600)
         self.assertIn(session, [s["id"] for s in self.unix("GET", f"{API}/sessions").json()])
+
+
+class OverTls(ControlApi):
+    """server.tls: the same API on the TCP port, and nothing but TLS there."""
+
+    @classmethod
+    def setUpClass(cls):
+        world = harness.shared_world()
+        cls.authority = world.authority.certificate
+        directory = world.directory / "api-tls"
+        directory.mkdir(exist_ok=True)
+        cls.certificate, cls.key = directory / "cert.pem", directory / "key.pem"
+        cls.put_certificate(world, "localhost")
+        super().setUpClass()
+
+    @classmethod
+    def put_certificate(cls, world, name):
+        certificate, key = world.authority.issue(f"api-{name}", [name])
+        cls.certificate.write_bytes(certificate.read_bytes())
+        cls.key.write_bytes(key.read_bytes())
+        cls.key.chmod(0o600)
+        if harness.Arguments.user:
+            owner = pwd.getpwnam(harness.Arguments.user)
+            for path in (cls.certificate, cls.key, cls.key.parent):
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+
+    @classmethod
+    def server_options(cls):
+        return super().server_options() + f", tls: {{enabled: true, cert_file: {cls.certificate}, key_file: {cls.key}}}"
+
+    def curl(self, path, *options, name="localhost", key=KEYS["admin"]):
+        return subprocess.run(["curl", "-sS", "--cacert", self.authority, "--resolve", f"{name}:{PORT}:127.0.0.1", "-H",
+                               f"X-API-Key: {key}", *options, f"https://{name}:{PORT}{path}"], capture_output=True, timeout=20)
+
+    def test_curl_with_the_authority(self):
+        answer = self.curl("/health")
+        self.assertEqual((answer.returncode, answer.stdout), (0, b"ok\n"), answer.stderr)
+        session = self.create_session()
+        self.assertIn(session, [s["id"] for s in json.loads(self.curl(f"{API}/sessions").stdout)])
+        ran = self.curl(f"{API}/sessions/{session}/exec", "-d",
+                        json.dumps({"command": "sh", "args": ["-c", "head -c 300000 /dev/zero | tr '\\0' x"]}))
+        self.assertEqual(json.loads(ran.stdout)["exit_code"], 0, ran)
+        large = self.curl(f"{API}/sessions", "--data-binary", "@/proc/self/exe")
+        self.assertIn(b"65536 bytes", large.stdout)
+        refused = self.curl(f"{API}/sessions", "-w", "%{http_code}", key="wrong")
+        self.assertTrue(refused.stdout.endswith(b"401"), refused)
+
+    def test_versions(self):
+        for version, works in (("--tls-max=1.2", True), ("--tlsv1.3", True), ("--tls-max=1.1", False)):
+            option, _, value = version.partition("=")
+            answer = self.curl("/health", option, *([value] if value else []))
+            self.assertEqual(answer.returncode == 0, works, (version, answer))
+
+    def test_another_name_or_authority_is_the_clients_to_refuse(self):
+        self.assertEqual(self.curl("/health", name="elsewhere.test").returncode, 60)
+        self.assertEqual(subprocess.run(["curl", "-s", f"https://localhost:{PORT}/health"], timeout=20).returncode, 60)
+
+    def test_a_plain_request_is_told(self):
+        answer = self.tcp("GET", "/health")
+        self.assertEqual(answer.status, 400, answer)
+        self.assertIn("TLS", answer.json()["error"])
+        self.assertIn("https://", answer.json()["error"])
+        for garbage in (b"\x16", b"\x16\x03\x01\x00\x05hello", b"\x00" * 100, b"SSH-2.0-x\r\n"):
+            with raw_client.connect(ADDRESS) as client:
+                client.sendall(garbage)
+                client.shutdown(socket.SHUT_WR)
+                while client.recv(4096):
+                    pass
+        self.assertEqual(self.curl("/health").stdout, b"ok\n")
+
+    def test_events_are_streamed_and_a_slow_hello_keeps_nobody_waiting(self):
+        session = self.create_session()
+        with raw_client.connect(ADDRESS):
+            stream = subprocess.Popen(["curl", "-sSN", "--cacert", self.authority, "-H", f"X-API-Key: {KEYS['admin']}",
+                                       f"https://localhost:{PORT}{API}/sessions/{session}/events"], stdout=subprocess.PIPE)
+            self.addCleanup(stream.stdout.close)
+            self.addCleanup(stream.wait)
+            self.addCleanup(stream.kill)
+            self.assertTrue(any(b"ready" in line for line in iter(stream.stdout.readline, b"")))
+            self.run_in(session, "true")
+            self.assertTrue(any(b"command_finished" in line for line in iter(stream.stdout.readline, b"")))
+
+    def test_a_renewed_certificate_is_read_on_sighup(self):
+        self.put_certificate(self.world, "renewed.test")
+        self.addCleanup(self.curl_until, "localhost")
+        self.addCleanup(self.appliance.daemon.send_signal, signal.SIGHUP)
+        self.addCleanup(self.put_certificate, self.world, "localhost")
+        self.assertEqual(self.curl("/health").returncode, 0)
+        self.appliance.daemon.send_signal(signal.SIGHUP)
+        self.curl_until("renewed.test")
+        # A bad one leaves the one before.
+        self.key.write_text("no key")
+        self.appliance.daemon.send_signal(signal.SIGHUP)
+        harness.wait_until(lambda: "the certificate before it stays" in self.appliance.log_text(), "the log says so")
+        self.assertEqual(self.curl("/health", name="renewed.test").returncode, 0)
+
+    def curl_until(self, name):
+        harness.wait_until(lambda: self.curl("/health", name=name).returncode == 0, f"the certificate of {name}")
 
 
 class FromInside(ControlApi):
