@@ -62,7 +62,9 @@ constexpr FieldRule kUsageRules[] = {
     {"usage.cache_read_input_tokens", kCacheRead},
     {"usage.cache_creation.ephemeral_1h_input_tokens", kCacheWriteHour},
     {"usage.server_tool_use.web_search_requests", kSearches},
+    {"usage.output_tokens_details.thinking_tokens", kReasoning},
     {"usage.service_tier", kServiceTier, kLeave},
+    {"usage.speed", kSpeed, kLeave},
 };
 
 constexpr FieldRule kMessage[] = {

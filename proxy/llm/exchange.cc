@@ -164,7 +164,7 @@ void Exchange::settle_facts() {
     const AnswerFacts& facts = answer_->facts();
     record_.model_answered = facts.model;
     record_.response_id = facts.response_id;
-    record_.service_tier = facts.service_tier;
+    record_.service_tier = facts.speed == "fast" ? facts.speed : facts.service_tier;
     record_.finish_reason = facts.finish_reason;
     record_.error_type = facts.error_type;
     record_.tools = facts.tools;

@@ -52,6 +52,8 @@ void AnswerFacts::take(const FieldReader::Token& token) {
       return assign(token, response_id);
     case Field::kServiceTier:
       return assign(token, service_tier);
+    case Field::kSpeed:
+      return assign(token, speed);
     case Field::kFinishReason:
       return assign(token, finish_reason);
     case Field::kErrorType:

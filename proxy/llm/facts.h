@@ -29,6 +29,7 @@ struct AnswerFacts {
   std::string model;
   std::string response_id;
   std::string service_tier;
+  std::string speed;
   std::string finish_reason;  // The last; those of several choices joined by commas.
   std::string error_type;
   std::vector<std::string> tools;  // Called by the model, each name once.

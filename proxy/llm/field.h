@@ -18,6 +18,7 @@ enum class Field : std::uint8_t {
   // Responses.
   kResponseId,
   kServiceTier,
+  kSpeed,  // Anthropic's: "fast" has prices of its own.
   kFinishReason,
   kToolName,
   kErrorType,
