@@ -1,30 +1,34 @@
-// ask.mjs API TEXT [--stream] [--tool] [--model M] [--base URL] [--key K] [--times N]: one question by a provider's own
-// client. Prints one line of JSON: what a program that uses the client sees. API: chat, responses, embeddings (OpenAI),
-// messages, count (Anthropic), gemini.
-import OpenAI from "openai";
-import Anthropic from "@anthropic-ai/sdk";
-import { GoogleGenAI } from "@google/genai";
+// ask.mjs API [--stream] [--tool] [--model M] [--base URL] [--times N]: one question by a provider's own client, {text,
+// key} from standard input, because arguments are in the audit trail. Prints one line of JSON: what a program that uses the client sees. API: chat,
+// responses, embeddings (OpenAI), messages, count (Anthropic), gemini.
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     stream: { type: "boolean" }, tool: { type: "boolean" }, model: { type: "string" }, base: { type: "string" },
-    key: { type: "string", default: "sk-test-key" }, times: { type: "string", default: "1" },
+    times: { type: "string", default: "1" },
   },
 });
-const [api, text] = positionals;
+const [api] = positionals;
+const { text, key } = JSON.parse(readFileSync(0, "utf8"));
 const stream = values.stream ?? false;
 const schema = { type: "object", properties: { text: { type: "string" } }, required: ["text"] };
-const openai = () => new OpenAI({ apiKey: values.key, baseURL: values.base, maxRetries: 0 });
-const anthropic = () => new Anthropic({ apiKey: values.key, baseURL: values.base, maxRetries: 0 });
+// Only what is asked: each takes a while to load.
+const openai = async () =>
+  new (await import("openai")).OpenAI({ apiKey: key, baseURL: values.base, maxRetries: 0 });
+const anthropic = async () =>
+  new (await import("@anthropic-ai/sdk")).Anthropic({ apiKey: key, baseURL: values.base, maxRetries: 0 });
+const google = async () =>
+  new (await import("@google/genai")).GoogleGenAI({ apiKey: key, httpOptions: values.base ? { baseUrl: values.base } : {} });
 
 const apis = {
   async chat() {
     const request = { model: values.model ?? "gpt-4o-mini", stream, messages: [
       { role: "system", content: "You repeat." }, { role: "user", content: text }] };
     if (values.tool) request.tools = [{ type: "function", function: { name: "note", parameters: schema } }];
-    const answer = await openai().chat.completions.create(request);
+    const answer = await (await openai()).chat.completions.create(request);
     if (!stream) {
       const message = answer.choices[0].message;
       return { text: message.content, tool: message.tool_calls?.[0].function, usage: answer.usage,
@@ -46,7 +50,7 @@ const apis = {
     return result;
   },
   async responses() {
-    const answer = await openai().responses.create({ model: values.model ?? "gpt-4.1", input: text, stream });
+    const answer = await (await openai()).responses.create({ model: values.model ?? "gpt-4.1", input: text, stream });
     if (!stream) return { text: answer.output_text, usage: answer.usage };
     const result = { text: "" };
     for await (const event of answer) {
@@ -60,7 +64,7 @@ const apis = {
     return result;
   },
   async embeddings() {
-    const answer = await openai().embeddings.create({ model: values.model ?? "text-embedding-3-small", input: text,
+    const answer = await (await openai()).embeddings.create({ model: values.model ?? "text-embedding-3-small", input: text,
                                                       encoding_format: "float" });
     return { count: answer.data.length, usage: answer.usage };
   },
@@ -69,24 +73,24 @@ const apis = {
                       messages: [{ role: "user", content: text }] };
     if (values.tool) request.tools = [{ name: "note", description: "Notes.", input_schema: schema }];
     if (!stream) {
-      const answer = await anthropic().messages.create(request);
+      const answer = await (await anthropic()).messages.create(request);
       return { text: answer.content[0].text, tool: answer.content[0].input, usage: answer.usage,
                finish: answer.stop_reason };
     }
     let events = 0;
-    const running = anthropic().messages.stream(request);
+    const running = (await anthropic()).messages.stream(request);
     running.on("streamEvent", () => events++);
     const answer = await running.finalMessage();
     return { text: answer.content[0].text, tool: answer.content[0].input, usage: answer.usage,
              finish: answer.stop_reason, events };
   },
   async count() {
-    const answer = await anthropic().messages.countTokens({ model: values.model ?? "claude-sonnet-4-5",
+    const answer = await (await anthropic()).messages.countTokens({ model: values.model ?? "claude-sonnet-4-5",
                                                             messages: [{ role: "user", content: text }] });
     return { usage: answer };
   },
   async gemini() {
-    const client = new GoogleGenAI({ apiKey: values.key, httpOptions: values.base ? { baseUrl: values.base } : {} });
+    const client = await google();
     const request = { model: values.model ?? "gemini-2.5-flash", contents: text };
     if (values.tool) {
       request.config = { tools: [{ functionDeclarations: [{ name: "note", parametersJsonSchema: schema }] }] };
@@ -111,6 +115,6 @@ for (let i = 0; i < Number(values.times); i++) {
   } catch (error) {
     console.log(JSON.stringify({ error: { name: error.constructor.name, status: error.status, message: error.message,
                                           code: error.code, type: error.type ?? error.error?.error?.type,
-                                          retry_after: error.headers?.get?.("retry-after") } }));
+                                          retry_after: error.headers?.get?.("retry-after") ?? error.headers?.["retry-after"] } }));
   }
 }
