@@ -51,6 +51,8 @@ struct HttpFacts {
   std::string_view host;    // Canonical.
   std::uint16_t port = 0;
   std::string_view path;  // As on the wire, with query.
+  // The http_service through whose /svc/NAME/ the request came; empty: it was sent to the host.
+  std::string_view via_service = {};
 };
 
 // A program about to be run.

@@ -19,10 +19,29 @@ std::optional<InspectorRefusal> BodyForwarder::show(Bytes content, bool last) {
     return {};
   }
   if (use_ == BodyUse::kRewrite) return (inspector_->*inspect_)(content, last, content_);
+  if (use_ == BodyUse::kSubstitute) return substitute(content, last);
   std::string ignored;
   auto refusal = (inspector_->*inspect_)(content, last, ignored);
   if (rewrites()) content_ += as_text(content);
   return refusal;
+}
+
+// The length that was announced has to be the length that is sent.
+std::optional<InspectorRefusal> BodyForwarder::substitute(Bytes content, bool last) {
+  const std::size_t before = content_.size();
+  if (auto refusal = (inspector_->*inspect_)(content, last, content_)) return refusal;
+  owed_ += content.size();
+  const std::size_t given = content_.size() - before;
+  if (given > owed_ || (last && given != owed_)) {
+    return InspectorRefusal{
+        .status = 502,
+        .code = "content_length_changed",
+        .rule = {},
+        .message = "The content could not be edited without changing its length.",
+        .advice = "Report this as an error of the appliance."};
+  }
+  owed_ -= given;
+  return {};
 }
 
 void BodyForwarder::frame(bool last) {

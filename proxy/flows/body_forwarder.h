@@ -43,6 +43,7 @@ class BodyForwarder {
  private:
   bool rewrites() const { return framing_ != OutputFraming::kAsItCame; }
   std::optional<InspectorRefusal> show(Bytes content, bool last);
+  std::optional<InspectorRefusal> substitute(Bytes content, bool last);
   void frame(bool last);
 
   http::BodyReader& reader_;
@@ -50,6 +51,7 @@ class BodyForwarder {
   Inspect inspect_ = nullptr;
   BodyUse use_ = BodyUse::kPass;
   OutputFraming framing_ = OutputFraming::kAsItCame;
+  std::size_t owed_ = 0;  // Bytes that came in and have not gone out (kSubstitute).
   std::string content_;
   std::string framed_;
 };

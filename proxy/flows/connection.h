@@ -23,6 +23,7 @@ struct FlowContext {
   std::shared_ptr<TlsServices> tls;
   std::shared_ptr<UpstreamConnector> connector;
   std::shared_ptr<HttpInspectorFactory> inspectors;  // May be null.
+  std::shared_ptr<ServiceDirectory> services;        // May be null.
   FlowOptions options;
 };
 
@@ -34,6 +35,8 @@ struct Connection {
   policy::Actor actor;
   // The client connected to the proxy itself (HTTP_PROXY), not to a server.
   bool explicit_proxy = false;
+  // It connected to the address where the policy's services are (/svc/NAME/).
+  bool service_listener = false;
   bool in_tunnel = false;  // Inside of a CONNECT.
   bool tls = false;        // TLS was opened; `client` is the inside.
   std::string sni;

@@ -52,7 +52,9 @@ constexpr std::array<Entry, 4> kHandlers = {{
 // A client that left before it was known what it speaks: the trail says all the same what would
 // have become of it.
 void record_unfinished(const Connection& connection) {
-  if (connection.explicit_proxy || connection.in_tunnel || connection.requests > 0) return;
+  if (connection.explicit_proxy || connection.service_listener || connection.in_tunnel ||
+      connection.requests > 0)
+    return;
   const FlowContext& context = *connection.context;
   const ConnectionJudgement judged =
       judge_connection(*context.policy, *context.leases,
@@ -63,6 +65,11 @@ void record_unfinished(const Connection& connection) {
 
 asio::awaitable<bool> dispatch(Connection& connection) {
   const FirstBytes first = co_await sniff_client(connection);
+  // There is nothing but HTTP, and a client that is silent is waited for there.
+  if (connection.service_listener && first != FirstBytes::kClosed) {
+    co_await run_http(connection, {});
+    co_return false;
+  }
   if (first == FirstBytes::kClosed) record_unfinished(connection);
   for (const Entry& entry : kHandlers) {
     if (entry.first == first) co_return co_await entry.handle(connection);
@@ -79,6 +86,7 @@ asio::awaitable<void> run_flow(std::shared_ptr<const FlowContext> context, FlowI
   connection.destination = input.destination;
   connection.actor = std::move(input.actor);
   connection.explicit_proxy = input.explicit_proxy;
+  connection.service_listener = input.service_listener;
   while (co_await dispatch(connection)) {
   }
   connection.context->policy->record(close_event(connection));

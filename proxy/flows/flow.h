@@ -15,7 +15,8 @@ struct FlowInput {
   std::unique_ptr<net::SocketStream> client;
   Endpoint destination;  // Where the client meant to connect.
   policy::Actor actor;
-  bool explicit_proxy = false;  // It meant to connect to us.
+  bool explicit_proxy = false;    // It meant to connect to us.
+  bool service_listener = false;  // It meant to connect to the policy's services.
 };
 
 boost::asio::awaitable<void> run_flow(std::shared_ptr<const FlowContext> context, FlowInput input);

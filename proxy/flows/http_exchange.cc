@@ -27,6 +27,11 @@ bool is_connection_auth(std::string_view scheme) {
          http::starts_ignoring_case(scheme, "negotiate");
 }
 
+// How content of unchanged length goes on.
+OutputFraming same_framing(const http::Framing& framing) {
+  return framing.kind == http::BodyKind::kChunked ? OutputFraming::kChunked : OutputFraming::kPlain;
+}
+
 }  // namespace
 
 void RequestFacts::assign(const http::RequestHead& request) {
@@ -85,6 +90,8 @@ bool HttpExchange::prepare_request() {
                                  p_.request_action.body);
       if (p_.request_action.body == BodyUse::kRewrite) {
         request_body_.frame_as(OutputFraming::kChunked);
+      } else if (p_.request_action.body == BodyUse::kSubstitute) {
+        request_body_.frame_as(same_framing(p_.reader.head().framing()));
       }
     }
     BodyForwarder::Piece piece = request_body_.process(client_in().data().subspan(held_));
@@ -133,7 +140,9 @@ void HttpExchange::write_head() {
     rewrite.proxy_authorization = upstream_->proxy_authorization();
   }
   if (!first_content_.empty() || !upload_done_) {
-    if (p_.request_action.body == BodyUse::kRewrite) {
+    const bool substituted = p_.request_action.body == BodyUse::kSubstitute &&
+                             p_.reader.head().framing().kind == http::BodyKind::kChunked;
+    if (p_.request_action.body == BodyUse::kRewrite || substituted) {
       rewrite.framing = http::Framing{http::BodyKind::kChunked, 0};
     }
   }

@@ -2,6 +2,7 @@
 
 #include "base/domain.h"
 #include "proxy/codec/http/text.h"
+#include "proxy/flows/connect_upstream.h"
 #include "proxy/flows/flow_events.h"
 #include "proxy/flows/http_exchange.h"
 #include "proxy/flows/http_requests.h"
@@ -26,6 +27,10 @@ class HttpFlow {
   asio::awaitable<bool> open_tunnel();
   bool route_stands() const;
   asio::awaitable<bool> choose_route();
+  asio::awaitable<bool> choose_service();
+  asio::awaitable<Route> route_to_service(const ServiceTarget& target) const;
+  asio::awaitable<std::optional<InspectorRefusal>> admit(HttpInspector& inspector);
+  void address_service(HeadAction& action) const;
   asio::awaitable<void> route_own(std::string host);
   asio::awaitable<void> route_by_url(std::string host);
   bool route_is_current(bool by_url) const;
@@ -55,6 +60,7 @@ class HttpFlow {
   std::string route_host_;
   std::string route_url_;  // Scheme and authority of absolute-form requests; else empty.
   std::shared_ptr<const void> route_policy_;
+  std::optional<ServiceTarget> service_;  // Of the request, where c_.service_listener.
 
   UpstreamRequest upstream_request_;
   std::unique_ptr<Upstream> attached_;
@@ -214,8 +220,93 @@ asio::awaitable<bool> HttpFlow::choose_route() {
   co_return co_await refuse(describe_denial(*route_, facts_.host));
 }
 
+asio::awaitable<Route> HttpFlow::route_to_service(const ServiceTarget& target) const {
+  // The policy's author named the host: that it is declared is its permission.
+  Route route(policy::Verdict::allow("http-service:" + target.service));
+  route.name = target.host;
+  std::vector<IpAddress> addresses;
+  if (const auto literal = IpAddress::parse(target.host)) {
+    addresses.push_back(*literal);
+  } else if (auto found = co_await c_.context->resolver->look_up(target.host)) {
+    addresses = std::move(*found);
+  }
+  for (const IpAddress& address : addresses) {
+    route.targets.push_back(
+        {.endpoint = {address, target.port}, .unix_path = {}, .name = target.host});
+  }
+  if (addresses.empty()) {
+    route.unresolved = true;
+    route.verdict = policy::Verdict::deny(kUnresolvedRule, "the look-up failed");
+  }
+  co_return route;
+}
+
+// What a request under /svc/ is for; false: it was refused.
+asio::awaitable<bool> HttpFlow::choose_service() {
+  service_ = head().form() == http::TargetForm::kOrigin && c_.context->services != nullptr
+                 ? c_.context->services->find(head().path())
+                 : std::nullopt;
+  if (!service_) {
+    route_.reset();
+    co_return co_await refuse(describe_unknown_service(c_.context->services.get()));
+  }
+  facts_.host = service_->host;
+  facts_.authority = service_->host;
+  facts_.path = service_->path;
+  const bool same = route_ && route_->permitted() && route_host_ == service_->host &&
+                    route_policy_ != nullptr && route_policy_ == c_.context->policy->version();
+  if (!same) {
+    park_upstream();
+    route_policy_ = c_.context->policy->version();
+    route_host_ = service_->host;
+    route_.emplace(co_await route_to_service(*service_));
+    upstream_request_ = {};
+    upstream_request_.tls_name = service_->host;
+  }
+  if (!route_->permitted()) co_return co_await refuse(describe_denial(*route_, facts_.host));
+  c_.destination = route_->targets.front().endpoint;
+  c_.name = service_->host;
+  co_return true;
+}
+
+// The head as the service's host expects it.
+void HttpFlow::address_service(HeadAction& action) const {
+  if (!service_) return;
+  if (action.edits.target.empty()) action.edits.target = service_->path;
+  const bool six = service_->host.find(':') != std::string::npos;
+  std::string authority = six ? "[" + service_->host + "]" : service_->host;
+  if (service_->port != 443) authority += ":" + std::to_string(service_->port);
+  action.edits.set.emplace_back("Host", std::move(authority));
+}
+
+// What has to be decided, and waited for, before the request goes on.
+asio::awaitable<std::optional<InspectorRefusal>> HttpFlow::admit(HttpInspector& inspector) {
+  while (auto question = inspector.question()) {
+    question->event.source = "proxy";
+    question->event.command_id = c_.actor.command_id;
+    question->event.pid = c_.actor.pid;
+    question->event.program = c_.actor.program;
+    question->event.remote = c_.destination.to_string();
+    question->request.session_id = c_.context->policy->session_id();
+    question->request.command_id = c_.actor.command_id;
+    const policy::Verdict verdict = co_await settle(
+        c_, std::move(question->verdict), std::move(question->request), std::move(question->event));
+    if (!verdict.permitted()) co_return inspector.refusal_for(verdict);
+  }
+  if (inspector.must_prepare()) co_return co_await inspector.prepare(c_.client->executor());
+  co_return std::nullopt;
+}
+
 std::unique_ptr<HttpInspector> HttpFlow::make_inspector() const {
   if (c_.context->inspectors == nullptr) return nullptr;
+  if (service_) {
+    return c_.context->inspectors->inspect(c_.actor, {.method = facts_.method,
+                                                      .scheme = "https",
+                                                      .host = service_->host,
+                                                      .port = service_->port,
+                                                      .path = service_->path,
+                                                      .via_service = service_->service});
+  }
   const bool https = c_.tls || head().https_target();
   return c_.context->inspectors->inspect(c_.actor, {.method = facts_.method,
                                                     .scheme = https ? "https" : "http",
@@ -226,13 +317,21 @@ std::unique_ptr<HttpInspector> HttpFlow::make_inspector() const {
 
 // One request; true: the connection may carry another.
 asio::awaitable<bool> HttpFlow::serve() {
-  if (!route_stands() && !co_await choose_route()) co_return false;
+  if (c_.service_listener) {
+    if (!co_await choose_service()) co_return false;
+  } else if (!route_stands() && !co_await choose_route()) {
+    co_return false;
+  }
   const std::unique_ptr<HttpInspector> inspector = make_inspector();
   HeadAction action;
   if (inspector != nullptr) {
+    if (auto refusal = co_await admit(*inspector)) {
+      co_return co_await refuse(describe_inspector_refusal(*refusal));
+    }
     action = inspector->on_request_head(head());
     if (action.refusal) co_return co_await refuse(describe_inspector_refusal(*action.refusal));
   }
+  address_service(action);
   HttpExchange exchange({.connection = c_,
                          .reader = requests_.reader(),
                          .response = response_,
@@ -251,6 +350,9 @@ asio::awaitable<bool> HttpFlow::serve() {
 
 // CONNECT: true when the client was told that the tunnel is open.
 asio::awaitable<bool> HttpFlow::open_tunnel() {
+  if (c_.service_listener) {
+    co_return co_await refuse(describe_unknown_service(c_.context->services.get()));
+  }
   if (c_.tls || c_.in_tunnel) co_return co_await refuse(describe_nested_tunnel());
   std::string host = canonical_host(facts_.host).value_or(facts_.host);
   route_.emplace(co_await route_to_host(c_, std::move(host), facts_.port, "connect"));
@@ -283,7 +385,7 @@ void HttpFlow::record(const ExchangeResult& result) const {
   // What follows '?' often holds secrets.
   const std::size_t query = std::min(facts_.path.find('?'), facts_.path.size());
   event.field("method", facts_.method)
-      .field("scheme", std::string(c_.tls ? "https" : "http"))
+      .field("scheme", std::string(c_.tls || service_ ? "https" : "http"))
       .field("host", facts_.authority)
       .field("path", facts_.path.substr(0, query))
       .field("status", static_cast<std::int64_t>(result.status))

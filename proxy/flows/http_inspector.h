@@ -7,8 +7,8 @@
 // prepare() may wait.
 #pragma once
 
-#include "base/bytes.h"
 #include "audit/event.h"
+#include "base/bytes.h"
 #include "policies/approval_queue.h"
 #include "policies/facts.h"
 #include "policies/verdict.h"
@@ -68,7 +68,8 @@ class HttpInspector {
  public:
   virtual ~HttpInspector() = default;
 
-  // Asked first, until there is nothing to ask. Views of the facts that inspect() got are gone afterwards.
+  // Asked first, until there is nothing to ask. Views of the facts that inspect() got are gone
+  // afterwards.
   virtual std::optional<InspectorQuestion> question() { return {}; }
   // What the client is told when the question was answered with no.
   virtual InspectorRefusal refusal_for(const policy::Verdict& verdict);

@@ -44,7 +44,10 @@ asio::awaitable<bool> HttpExchange::forward_interim() {
   std::string& out = p_.scratch.response_head;
   out.clear();
   // HTTP/1.0 does not know interim responses.
-  if (p_.facts.minor_version == 1) http::write_response_head(p_.response.head(), {}, out);
+  const bool wanted =
+      p_.facts.minor_version == 1 &&
+      (p_.inspector == nullptr || p_.inspector->on_interim_head(p_.response.head()));
+  if (wanted) http::write_response_head(p_.response.head(), {}, out);
   upstream_->in.consume(size);
   Outgoing sending(as_bytes(out));
   co_return push_to_client(sending) || co_await finish_sending(sending);
@@ -85,10 +88,12 @@ void HttpExchange::write_response_head(const HeadAction& action) {
   http::ResponseRewrite rewrite;
   rewrite.edits = action.edits.empty() ? nullptr : &action.edits;
   const bool chunked = head.framing().kind == http::BodyKind::kChunked;
-  const bool rewritten = action.body == BodyUse::kRewrite && !p_.response.body().done();
+  const bool done = p_.response.body().done();
+  const bool rewritten = action.body == BodyUse::kRewrite && !done;
+  const bool substituted = action.body == BodyUse::kSubstitute && !done;
   const bool old_client = p_.facts.minor_version == 0;
   bool until_close = head.framing().kind == http::BodyKind::kUntilClose;
-  if (rewritten && !old_client) {
+  if ((rewritten || (substituted && chunked)) && !old_client) {
     response_body_.frame_as(OutputFraming::kChunked);
     rewrite.framing = http::Framing{http::BodyKind::kChunked, 0};
     until_close = false;
@@ -97,6 +102,8 @@ void HttpExchange::write_response_head(const HeadAction& action) {
     response_body_.frame_as(OutputFraming::kPlain);
     rewrite.framing = http::Framing{http::BodyKind::kUntilClose, 0};
     until_close = true;
+  } else if (substituted) {
+    response_body_.frame_as(OutputFraming::kPlain);
   }
   close_client_ = !p_.facts.keep_alive || !upload_done_ || until_close || head.minor_version() == 0;
   rewrite.close = close_client_ && !head.switches_protocols();

@@ -3,6 +3,7 @@
 #include "proxy/flows/connection_judge.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace agentsh::flows {
 namespace {
@@ -70,6 +71,18 @@ Trouble describe_misdirected(std::string_view asked, std::string_view connected)
           .advice =
               "Open a connection of its own to each host; the host name in TLS and in the "
               "request must be the same."};
+}
+
+Trouble describe_unknown_service(const ServiceDirectory* services) {
+  const std::vector<std::string> names =
+      services == nullptr ? std::vector<std::string>() : services->names();
+  return {.status = 404,
+          .code = "http_service_unknown",
+          .rule = {},
+          .message = "The path begins with no service of the policy: it must be /svc/NAME/...",
+          .advice = names.empty()
+                        ? "The policy declares no http_services."
+                        : fmt::format("Services of this session: {}.", fmt::join(names, ", "))};
 }
 
 Trouble describe_not_for_proxy() {

@@ -44,6 +44,8 @@ Trouble describe_refusal(http::Refusal refusal);
 // The request is for another host than the connection (421).
 Trouble describe_misdirected(std::string_view asked, std::string_view connected);
 
+// A path at the services' address that leads to none. `services` may be null.
+Trouble describe_unknown_service(const ServiceDirectory* services);
 Trouble describe_not_for_proxy();  // Neither an absolute URL nor CONNECT, sent to the proxy itself.
 Trouble describe_nested_tunnel();  // CONNECT inside TLS or inside a tunnel.
 Trouble describe_inspector_refusal(const InspectorRefusal& refusal);

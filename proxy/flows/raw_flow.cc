@@ -21,17 +21,23 @@ void record_failure(const Connection& connection, std::string_view failure, cons
 }
 
 // Listens to the server while another coroutine listens to the client.
-asio::awaitable<void> listen(net::ByteStream& server, asio::cancellation_signal& spoke) {
+struct ServerEar {
+  bool heard = false;  // Maybe before anybody waits for the signal.
+  asio::cancellation_signal signal;
+};
+
+asio::awaitable<void> listen(net::ByteStream& server, ServerEar& ear) {
   const Result<> ready = co_await server.wait(net::Want::kRead);
-  if (ready) spoke.emit(asio::cancellation_type::total);
+  ear.heard = ready.has_value();
+  if (ready) ear.signal.emit(asio::cancellation_type::total);
 }
 
 // Waits for whoever speaks first; true: the client.
 asio::awaitable<bool> client_speaks_first(net::ByteStream& client, net::ByteStream& server) {
-  asio::cancellation_signal server_spoke;
+  ServerEar ear;
   ChildTask listener;
-  listener.start(client.executor(), listen(server, server_spoke));
-  const bool client_spoke = co_await readable_unless(client, server_spoke);
+  listener.start(client.executor(), listen(server, ear));
+  const bool client_spoke = !ear.heard && co_await readable_unless(client, ear.signal);
   listener.cancel();
   co_await listener.join();
   co_return client_spoke;
@@ -69,10 +75,20 @@ asio::awaitable<void> relay_route(Connection& connection, const Route& route) {
   co_await relay_bytes(connection, *connected->server.stream);
 }
 
+bool refuse_unless_http(const Connection& connection, std::string_view host) {
+  const FlowContext& context = *connection.context;
+  if (context.inspectors == nullptr || !context.inspectors->http_only(host)) return false;
+  context.policy->record(connect_event(connection, host, "tcp"),
+                         policy::Verdict::deny(kHttpOnlyRule,
+                                               "the policy has rules for the requests to this "
+                                               "host, so nothing but HTTP is spoken with it"));
+  return true;
+}
+
 asio::awaitable<void> run_raw(Connection& connection) {
   const Route route =
       co_await route_connection(connection, {.claimed = {}, .claimed_by = {}, .protocol = "tcp"});
-  if (!route.permitted()) {
+  if (!route.permitted() || refuse_unless_http(connection, route.name)) {
     connection.client->close(true);
     co_return;
   }
@@ -94,6 +110,10 @@ asio::awaitable<bool> run_silent(Connection& connection) {
   }
   net::ByteStream& server = *connected->server.stream;
   if (!co_await client_speaks_first(*connection.client, server)) {
+    if (refuse_unless_http(connection, route.name)) {
+      connection.client->close(true);
+      co_return false;
+    }
     co_await relay_bytes(connection, server);
     co_return false;
   }

@@ -7,6 +7,11 @@
 
 namespace agentsh::flows {
 
+inline constexpr std::string_view kHttpOnlyRule = "http-only-host";
+
+// True, and recorded: nothing but HTTP may be spoken with this host, so its bytes are not relayed.
+bool refuse_unless_http(const Connection& connection, std::string_view host);
+
 // Decides, connects, relays. A refusal resets the connection.
 boost::asio::awaitable<void> run_raw(Connection& connection);
 

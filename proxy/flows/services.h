@@ -16,6 +16,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -102,6 +103,23 @@ class TlsServices {
   // the time is over.
   virtual boost::asio::awaitable<Result<TlsLeg>> connect(std::unique_ptr<net::ByteStream> server,
                                                          TlsConnectRequest request) = 0;
+};
+
+// What a path under /svc/ leads to: a service that the policy declares (http_services).
+struct ServiceTarget {
+  std::string service;
+  std::string host;  // Canonical, or an address in text.
+  std::uint16_t port = 443;
+  std::string path;  // For the host, with query.
+};
+
+class ServiceDirectory {
+ public:
+  virtual ~ServiceDirectory() = default;
+  // `path` as on the wire. Nothing: there is no such service.
+  virtual std::optional<ServiceTarget> find(std::string_view path) const = 0;
+  // For people who asked for one that is not there.
+  virtual std::vector<std::string> names() const = 0;
 };
 
 // Where a connection to a server goes.

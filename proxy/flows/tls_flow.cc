@@ -42,6 +42,9 @@ class TlsFlow {
   asio::awaitable<bool> open_client();
   asio::awaitable<void> serve_inside(HttpStart start);
   std::string leaf_name() const;
+  bool is_http_only(std::string_view host) const {
+    return c_.context->inspectors != nullptr && c_.context->inspectors->http_only(host);
+  }
 
   Connection& c_;
 };
@@ -149,6 +152,10 @@ asio::awaitable<void> TlsFlow::serve_inside(HttpStart start) {
     case FirstBytes::kRaw:
     case FirstBytes::kSilent:
       // Another protocol inside TLS (or one where the server speaks first): the host is allowed.
+      if (refuse_unless_http(c_, c_.name.empty() ? c_.sni : c_.name)) {
+        c_.client->close(true);
+        co_return;
+      }
       co_await relay_bytes(c_, start.upstream->stream(), start.upstream->in.data());
       co_return;
   }
@@ -165,7 +172,7 @@ asio::awaitable<void> TlsFlow::run() {
       co_await route_connection(c_, {.claimed = c_.sni, .claimed_by = "SNI", .protocol = "tls"});
   if (!route.permitted()) {
     co_await refuse(describe_denial(route, c_.sni));
-  } else if (route.verdict.tls_passthrough()) {
+  } else if (route.verdict.tls_passthrough() && !is_http_only(route.name)) {
     co_await pass_through(route, hello->encrypted_client_hello);
   } else {
     co_await intercept(std::move(route));

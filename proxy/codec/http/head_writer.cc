@@ -50,7 +50,8 @@ class FieldCopier {
   bool keeps(const Field& field) const {
     if (is_hop_by_hop(field)) return false;
     if (new_framing_ && is_framing(field)) return false;
-    return edits_ == nullptr || (!is_removed(field) && set_value(field) == nullptr);
+    return edits_ == nullptr ||
+           (!is_removed(field) && set_value(field) == nullptr && own_value(field) == nullptr);
   }
 
   static bool is_framing(const Field& field) {
@@ -71,6 +72,13 @@ class FieldCopier {
     return found == edits_->set.end() ? nullptr : &*found;
   }
 
+  const std::string* own_value(const Field& field) const {
+    const auto index = static_cast<std::size_t>(&field - head_.fields().data());
+    const auto found = std::ranges::find_if(
+        edits_->values, [index](const auto& entry) { return entry.first == index; });
+    return found == edits_->values.end() ? nullptr : &found->second;
+  }
+
   // Writes what stands in the place of a field that is not kept.
   void replace(const Field& field) {
     if (field.known == KnownField::kConnection && upgrade_ && !wrote_upgrade_) {
@@ -78,9 +86,16 @@ class FieldCopier {
       out_.append("Connection: Upgrade\r\n");
       return;
     }
-    if (edits_ == nullptr || is_hop_by_hop(field)) return;
+    if (edits_ == nullptr || is_hop_by_hop(field) || is_removed(field)) return;
+    if (new_framing_ && is_framing(field)) return;
     const auto* entry = set_value(field);
-    if (entry == nullptr || head_.find(entry->first) != &field) return;
+    if (entry == nullptr) {
+      const std::string* value = own_value(field);
+      if (value == nullptr) return;
+      fmt::format_to(std::back_inserter(out_), "{}: {}\r\n", head_.name(field), *value);
+      return;
+    }
+    if (head_.find(entry->first) != &field) return;
     fmt::format_to(std::back_inserter(out_), "{}: {}\r\n", head_.name(field), entry->second);
   }
 
@@ -113,11 +128,14 @@ void write_framing(const std::optional<Framing>& framing, std::string& out) {
 }  // namespace
 
 void write_request_head(const RequestHead& head, const RequestRewrite& rewrite, std::string& out) {
-  if (head.form() == TargetForm::kOrigin && rewrite.origin.empty()) {
+  const std::string_view target =
+      rewrite.edits == nullptr ? std::string_view() : std::string_view(rewrite.edits->target);
+  if (head.form() == TargetForm::kOrigin && rewrite.origin.empty() && target.empty()) {
     out.append(head.start_line());
   } else {
+    const std::string_view path = target.empty() ? head.path() : target;
     out.append(head.method()).append(" ").append(rewrite.origin);
-    if (rewrite.origin.empty() || head.path() != "*") out.append(head.path());
+    if (rewrite.origin.empty() || path != "*") out.append(path);
     out.append(head.minor_version() == 0 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
   }
   FieldCopier(head, rewrite.edits, head.asks_for_websocket(), rewrite.framing.has_value(), out)

@@ -16,11 +16,15 @@ namespace agentsh::http {
 
 // Changes that an inspector asks for.
 struct HeadEdits {
+  std::string target;  // A request's, in origin form, instead of its own; empty: as it is.
+  // By index into the head's fields: the value that the field has instead. What `set` and `remove`
+  // say of its name goes before.
+  std::vector<std::pair<std::size_t, std::string>> values;
   // The value replaces that of the first field of the name (the others go) or is added at the end.
   std::vector<std::pair<std::string, std::string>> set;
   std::vector<std::string> remove;
 
-  bool empty() const { return set.empty() && remove.empty(); }
+  bool empty() const { return target.empty() && values.empty() && set.empty() && remove.empty(); }
 };
 
 struct RequestRewrite {

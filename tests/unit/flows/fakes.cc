@@ -249,12 +249,14 @@ void FlowHarness::start(Start start) {
   context->tls = tls;
   context->connector = connector;
   context->inspectors = inspectors;
+  context->services = services;
   context->options = options;
   FlowInput input;
   input.client = std::move(pair->second);
   input.destination = *Endpoint::parse(start.destination);
   input.actor = {.command_id = "cmd-1", .pid = 42, .program = "curl"};
   input.explicit_proxy = start.explicit_proxy;
+  input.service_listener = start.service_listener;
   asio::co_spawn(loop, run_flow(std::move(context), std::move(input)),
                  [this](const std::exception_ptr& failure) {
                    EXPECT_FALSE(failure) << "the flow threw";

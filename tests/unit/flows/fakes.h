@@ -122,11 +122,13 @@ class FlowHarness {
   std::shared_ptr<FakeTls> tls = std::make_shared<FakeTls>();
   std::shared_ptr<FakeConnector> connector = std::make_shared<FakeConnector>();
   std::shared_ptr<HttpInspectorFactory> inspectors;
+  std::shared_ptr<ServiceDirectory> services;
   FlowOptions options;
 
   struct Start {
     std::string destination = "192.0.2.1:80";
     bool explicit_proxy = false;
+    bool service_listener = false;
   };
   void start() { start(Start{}); }
   void start(Start start);

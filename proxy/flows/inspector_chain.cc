@@ -1,0 +1,141 @@
+#include "proxy/flows/inspector_chain.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace agentsh::flows {
+namespace asio = boost::asio;
+
+InspectorChain::InspectorChain(std::vector<std::unique_ptr<HttpInspector>> inspectors) {
+  for (auto& inspector : inspectors) links_.push_back({.inspector = std::move(inspector)});
+}
+
+// One question after the other: the flow asks until there is none.
+std::optional<InspectorQuestion> InspectorChain::question() {
+  while (asked_ < links_.size()) {
+    if (auto asked = links_[asked_].inspector->question()) return asked;
+    ++asked_;
+  }
+  return {};
+}
+
+InspectorRefusal InspectorChain::refusal_for(const policy::Verdict& verdict) {
+  return links_[asked_].inspector->refusal_for(verdict);
+}
+
+bool InspectorChain::must_prepare() const {
+  return std::ranges::any_of(links_, [](const Link& l) { return l.inspector->must_prepare(); });
+}
+
+asio::awaitable<std::optional<InspectorRefusal>> InspectorChain::prepare(
+    asio::any_io_executor executor) {
+  for (Link& link : links_) {
+    if (!link.inspector->must_prepare()) continue;
+    if (auto refusal = co_await link.inspector->prepare(executor)) co_return refusal;
+  }
+  co_return std::nullopt;
+}
+
+void InspectorChain::add(HeadAction& all, HeadAction one) {
+  all.body = std::max(all.body, one.body);
+  all.refusal = std::move(one.refusal);
+  if (all.edits.target.empty()) all.edits.target = std::move(one.edits.target);
+  const auto append = [](auto& to, auto& from) {
+    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+  };
+  append(all.edits.values, one.edits.values);
+  append(all.edits.set, one.edits.set);
+  append(all.edits.remove, one.edits.remove);
+}
+
+HeadAction InspectorChain::on_request_head(const http::RequestHead& head) {
+  HeadAction all;
+  for (Link& link : links_) {
+    HeadAction one = link.inspector->on_request_head(head);
+    link.request = one.body;
+    add(all, std::move(one));
+    if (all.refusal) break;
+  }
+  return all;
+}
+
+bool InspectorChain::on_interim_head(const http::ResponseHead& head) {
+  return std::ranges::all_of(links_,
+                             [&](Link& link) { return link.inspector->on_interim_head(head); });
+}
+
+HeadAction InspectorChain::on_response_head(const http::ResponseHead& head) {
+  HeadAction all;
+  for (Link& link : links_) {
+    HeadAction one = link.inspector->on_response_head(head);
+    link.response = one.body;
+    add(all, std::move(one));
+    if (all.refusal) break;
+  }
+  return all;
+}
+
+// What the link gives out is in passing_[current_] afterwards, if it changes the content.
+std::optional<InspectorRefusal> InspectorChain::pass(Link& link, BodyUse use, OnBody on_body,
+                                                     Bytes content, bool last) {
+  std::string& next = passing_[1 - current_];
+  next.clear();
+  auto refusal = (link.inspector.get()->*on_body)(content, last, next);
+  if (use == BodyUse::kObserve) {
+    next.assign(as_text(content));
+  }
+  current_ = 1 - current_;
+  return refusal;
+}
+
+std::optional<InspectorRefusal> InspectorChain::on_request_body(Bytes content, bool last,
+                                                                std::string& out) {
+  for (std::size_t i = links_.size(); i-- > 0;) {
+    Link& link = links_[i];
+    if (link.request == BodyUse::kPass || (content.empty() && !last)) continue;
+    if (auto refusal = pass(link, link.request, &HttpInspector::on_request_body, content, last)) {
+      return refusal;
+    }
+    content = as_bytes(passing_[current_]);
+  }
+  out += as_text(content);
+  return {};
+}
+
+std::optional<InspectorRefusal> InspectorChain::on_response_body(Bytes content, bool last,
+                                                                 std::string& out) {
+  for (Link& link : links_) {
+    if (link.response == BodyUse::kPass || (content.empty() && !last)) continue;
+    if (auto refusal = pass(link, link.response, &HttpInspector::on_response_body, content, last)) {
+      return refusal;
+    }
+    content = as_bytes(passing_[current_]);
+  }
+  out += as_text(content);
+  return {};
+}
+
+InspectorChainFactory::InspectorChainFactory(
+    std::vector<std::shared_ptr<HttpInspectorFactory>> factories) {
+  for (auto& factory : factories) {
+    if (factory != nullptr) factories_.push_back(std::move(factory));
+  }
+}
+
+std::unique_ptr<HttpInspector> InspectorChainFactory::inspect(const policy::Actor& actor,
+                                                              const policy::HttpFacts& facts) {
+  std::vector<std::unique_ptr<HttpInspector>> inspectors;
+  for (const auto& factory : factories_) {
+    if (auto inspector = factory->inspect(actor, facts)) inspectors.push_back(std::move(inspector));
+  }
+  if (inspectors.size() < 2) return inspectors.empty() ? nullptr : std::move(inspectors.front());
+  return std::make_unique<InspectorChain>(std::move(inspectors));
+}
+
+bool InspectorChainFactory::http_only(std::string_view host) const {
+  return std::ranges::any_of(factories_,
+                             [&](const auto& factory) { return factory->http_only(host); });
+}
+
+}  // namespace agentsh::flows
