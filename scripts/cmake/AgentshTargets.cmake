@@ -13,6 +13,15 @@ function(agentsh_library name)
   endif()
 endfunction()
 
+# agentsh_unoptimised(<target>)
+# For objects that only a test consists of: what is tested is in libraries, so optimising the test would cost build time only.
+# Sanitizer and development builds have flags of their own.
+function(agentsh_unoptimised target)
+  if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_compile_options(${target} PRIVATE -O0 -U_FORTIFY_SOURCE)
+  endif()
+endfunction()
+
 # agentsh_test(<name> SOURCES ... [LINK lib ...] [LABELS ...] [TIMEOUT seconds] [PRIVILEGED] [ASIO])
 # A GoogleTest binary, one ctest entry per binary; ASIO says that it links agentsh_asio, for its precompiled header. Exit code 77 is a skip (GoogleTest's own skips are not failures).
 function(agentsh_test name)
@@ -22,6 +31,7 @@ function(agentsh_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} agentsh_test_main)
+  agentsh_unoptimised(${name})
   if(ARG_ASIO)
     target_precompile_headers(${name} REUSE_FROM agentsh_asio_test_pch)
   else()
