@@ -1,5 +1,7 @@
-// Precompiled header of targets that speak Asio: agentsh_library(... PCH this file).
+// Precompiled header of targets that speak Asio: agentsh_library(... ASIO).
 #pragma once
+
+#include "base/pch.h"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>

@@ -11,6 +11,8 @@ find_package(Boost 1.81 REQUIRED)  # headers only: Asio and Beast
 
 pkg_check_modules(yaml_cpp REQUIRED IMPORTED_TARGET yaml-cpp)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
+# It says -pthread, which changes nothing here but that its users could not share a precompiled header with others.
+set_property(TARGET PkgConfig::re2 PROPERTY INTERFACE_COMPILE_OPTIONS "")
 pkg_check_modules(libhs REQUIRED IMPORTED_TARGET libhs)  # Vectorscan
 pkg_check_modules(libbpf REQUIRED IMPORTED_TARGET libbpf)
 pkg_check_modules(libseccomp REQUIRED IMPORTED_TARGET libseccomp)

@@ -1,15 +1,24 @@
 # Functions that declare our targets, so that each folder's CMakeLists.txt is a list of names.
 
-# agentsh_library(<name> SOURCES a.cc b.cc ... [PUBLIC lib ...] [PRIVATE lib ...] [PCH header ...])
+# agentsh_library(<name> SOURCES a.cc b.cc ... [PUBLIC lib ...] [PRIVATE lib ...] [ASIO])
 # A static library agentsh_<name>. Includes are relative to the repository's root. PUBLIC links are what its
-# headers include, PRIVATE ones what only its .cc files do: a folder that is not linked cannot be included.
+# headers include, PRIVATE ones what only its .cc files do: a folder that is not linked cannot be included. ASIO says that it links
+# agentsh_asio, for its precompiled header.
 function(agentsh_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE;PCH" ${ARGN})
+  cmake_parse_arguments(ARG "ASIO" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
   add_library(agentsh_${name} STATIC ${ARG_SOURCES})
   target_include_directories(agentsh_${name} PUBLIC ${CMAKE_SOURCE_DIR})
   target_link_libraries(agentsh_${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
-  if(ARG_PCH)
-    target_precompile_headers(agentsh_${name} PRIVATE ${ARG_PCH})
+  if(name STREQUAL "asio")
+    target_precompile_headers(agentsh_asio PRIVATE ${CMAKE_SOURCE_DIR}/proxy/net/asio_pch.h)
+  elseif(ARG_ASIO)
+    target_precompile_headers(agentsh_${name} REUSE_FROM agentsh_asio)
+  elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
+    return()
+  elseif(name STREQUAL "base")
+    target_precompile_headers(agentsh_base PRIVATE ${CMAKE_SOURCE_DIR}/base/pch.h)
+  else()
+    target_precompile_headers(agentsh_${name} REUSE_FROM agentsh_base)
   endif()
 endfunction()
 
