@@ -28,7 +28,8 @@ struct PatternSet::Pattern {
 // What a scan writes to: one for each thread that scans at the same time.
 struct PatternSet::Workspace {
   hs_scratch_t* scratch = nullptr;
-  OpenMatches::Cache open_matches;
+  OpenMatches::Scratch open_matches;
+  std::vector<EvidenceRange> ranges;
 
   ~Workspace() { hs_free_scratch(scratch); }
 };
@@ -45,12 +46,17 @@ class PatternSet::Lease {
       }
     }
     workspace_ = std::make_unique<Workspace>();
-    if (hs_alloc_scratch(set.database_, &workspace_->scratch) != HS_SUCCESS) throw std::bad_alloc();
+    for (const Group& group : set.groups_) {
+      if (hs_alloc_scratch(group.database, &workspace_->scratch) != HS_SUCCESS) {
+        throw std::bad_alloc();
+      }
+    }
   }
   ~Lease() { set_.idle_.lock()->push_back(std::move(workspace_)); }
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
   Workspace* operator->() const { return workspace_.get(); }
+  Workspace& operator*() const { return *workspace_; }
 
  private:
   const PatternSet& set_;
@@ -78,21 +84,20 @@ PatternSet::PatternSet() = default;
 
 PatternSet::~PatternSet() {
   idle_.lock()->clear();
-  hs_free_database(database_);
+  for (const Group& group : groups_) hs_free_database(group.database);
 }
 
 std::expected<std::unique_ptr<PatternSet>, PatternSet::CompileError> PatternSet::compile(
     std::vector<PatternSource> sources) {
   std::unique_ptr<PatternSet> set(new PatternSet);
-  std::vector<const char*> expressions;
-  std::vector<unsigned> flags;
-  std::vector<unsigned> ids;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     PatternSource& source = sources[i];
     auto shape = shape_of(source.expression);
     if (shape && shape->min_width == 0) {
       return std::unexpected(CompileError{i, "the pattern matches the empty text"});
     }
+    set->group_for(shape ? &*shape : nullptr, source.max_length)
+        .patterns.push_back(static_cast<unsigned>(i));
     if (shape && source.goes_on) go_on(*shape);
     if (shape) {
       set->open_matches_.add(*shape, source.max_length);
@@ -102,40 +107,62 @@ std::expected<std::unique_ptr<PatternSet>, PatternSet::CompileError> PatternSet:
     Pattern pattern;
     pattern.regex = std::make_unique<re2::RE2>(source.expression, regex_options());
     if (!pattern.regex->ok()) return std::unexpected(CompileError{i, pattern.regex->error()});
-    pattern.expression = std::move(source.expression);
+    pattern.expression = source.expression;
     pattern.max_length = source.max_length;
     set->patterns_.push_back(std::move(pattern));
   }
-  for (const Pattern& pattern : set->patterns_) {
-    ids.push_back(static_cast<unsigned>(expressions.size()));
-    expressions.push_back(pattern.expression.c_str());
-    flags.push_back(HS_FLAG_DOTALL);
-  }
   set->open_matches_.seal();
-  hs_compile_error_t* error = nullptr;
-  if (hs_compile_multi(expressions.data(), flags.data(), ids.data(),
-                       static_cast<unsigned>(expressions.size()), HS_MODE_BLOCK, nullptr,
-                       &set->database_, &error) != HS_SUCCESS) {
-    CompileError wrong{error->expression < 0 ? 0 : static_cast<std::size_t>(error->expression),
-                       error->message};
-    hs_free_compile_error(error);
-    return std::unexpected(std::move(wrong));
+  for (Group& group : set->groups_) {
+    if (auto compiled = set->compile_group(group, sources); !compiled) {
+      return std::unexpected(compiled.error());
+    }
   }
   return set;
 }
 
-void PatternSet::find_ends(std::string_view text, std::size_t floor,
-                           std::vector<MatchEnd>& ends) const {
-  // One byte before the floor is enough for word boundaries.
-  const std::size_t from = floor > 0 ? floor - 1 : 0;
+PatternSet::Group& PatternSet::group_for(const PatternShape* shape, std::size_t max_length) {
+  Group wanted;
+  if (shape != nullptr) {
+    const std::size_t width = std::min(shape->max_width, max_length);
+    if (width <= kFar) wanted.evidence = evidence_of(*shape);
+    if (wanted.evidence) wanted.reach = width <= kNear ? kNear : kFar;
+  }
+  for (Group& group : groups_) {
+    if (group.evidence == wanted.evidence && group.reach == wanted.reach) return group;
+  }
+  return groups_.emplace_back(std::move(wanted));
+}
+
+std::expected<void, PatternSet::CompileError> PatternSet::compile_group(
+    Group& group, const std::vector<PatternSource>& sources) {
+  std::vector<const char*> expressions;
+  const std::vector<unsigned> flags(group.patterns.size(), HS_FLAG_DOTALL);
+  for (const unsigned index : group.patterns) {
+    const PatternSource& source = sources[index];
+    expressions.push_back((source.scan.empty() ? source.expression : source.scan).c_str());
+  }
+  hs_compile_error_t* error = nullptr;
+  if (hs_compile_multi(expressions.data(), flags.data(), group.patterns.data(),
+                       static_cast<unsigned>(expressions.size()), HS_MODE_BLOCK, nullptr,
+                       &group.database, &error) == HS_SUCCESS) {
+    return {};
+  }
+  CompileError wrong{
+      group.patterns[error->expression < 0 ? 0 : static_cast<std::size_t>(error->expression)],
+      error->message};
+  hs_free_compile_error(error);
+  return std::unexpected(std::move(wrong));
+}
+
+void PatternSet::scan_range(const Group& group, Workspace& workspace, std::string_view text,
+                            Range range, std::vector<MatchEnd>& ends) const {
   struct Found {
     std::vector<MatchEnd>& ends;
     std::uint32_t from;
-  } found{ends, static_cast<std::uint32_t>(from)};
-  const std::size_t before = ends.size();
-  Lease lease(*this);
+  } found{ends, static_cast<std::uint32_t>(range.begin)};
   const auto outcome = hs_scan(
-      database_, text.data() + from, static_cast<unsigned>(text.size() - from), 0, lease->scratch,
+      group.database, text.data() + range.begin, static_cast<unsigned>(range.end - range.begin), 0,
+      workspace.scratch,
       [](unsigned pattern, unsigned long long, unsigned long long end, unsigned, void* context) {
         auto* into = static_cast<Found*>(context);
         into->ends.push_back({pattern, into->from + static_cast<std::uint32_t>(end)});
@@ -143,15 +170,32 @@ void PatternSet::find_ends(std::string_view text, std::size_t floor,
       },
       &found);
   if (outcome != HS_SUCCESS) throw std::runtime_error("the scan failed");
-  if (ends.size() == before) return;
-  const auto begin = ends.begin() + static_cast<std::ptrdiff_t>(before);
-  std::sort(begin, ends.end());
-  ends.erase(std::unique(begin, ends.end()), ends.end());
 }
 
-std::size_t PatternSet::open_from(std::string_view text, std::size_t floor) const {
+void PatternSet::find_ends(std::string_view text, std::size_t floor,
+                           std::vector<MatchEnd>& ends) const {
   Lease lease(*this);
-  return open_matches_.open_from(text, floor, lease->open_matches);
+  ends.clear();
+  for (const Group& group : groups_) {
+    if (!group.evidence) {
+      // One byte before the floor is enough for word boundaries.
+      scan_range(group, *lease, text, {floor > 0 ? floor - 1 : 0, text.size()}, ends);
+      continue;
+    }
+    lease->ranges.clear();
+    evidence_ranges(*group.evidence, text, floor, group.reach, lease->ranges);
+    for (const EvidenceRange& range : lease->ranges) {
+      scan_range(group, *lease, text, {range.begin, range.end}, ends);
+    }
+  }
+  std::ranges::sort(ends);
+  ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
+}
+
+void PatternSet::advance(OpenMatches::Threads& threads, std::string_view text, std::size_t from,
+                         std::uint64_t origin) const {
+  Lease lease(*this);
+  open_matches_.advance(threads, text, from, origin, lease->open_matches);
 }
 
 std::size_t PatternSet::begin_of(std::uint32_t index, std::string_view text, std::size_t floor,
@@ -195,7 +239,11 @@ Range PatternSet::value_in(std::uint32_t index, std::string_view text, Range mat
 
 std::size_t PatternSet::database_bytes() const {
   std::size_t bytes = 0;
-  hs_database_size(database_, &bytes);
+  for (const Group& group : groups_) {
+    std::size_t size = 0;
+    hs_database_size(group.database, &size);
+    bytes += size;
+  }
   return bytes;
 }
 

@@ -1,17 +1,20 @@
-// Many patterns as one automaton: where matches end (Vectorscan, block mode), and for each such end
-// the exact match (RE2). Start offsets are not asked of Vectorscan, since tracking them halves its
-// speed; hits are rare, and RE2 run backwards from the end visits only the match's own bytes.
+// Many patterns scanned in one pass: where matches end (Vectorscan, block mode), and for each such
+// end the exact match (RE2). Start offsets are not asked of Vectorscan, since tracking them halves
+// its speed; hits are rare, and RE2 run backwards from the end visits only the match's own bytes.
 //
 // Threads: immutable after compile(); what a scan needs is leased from a pool inside.
 #pragma once
 
 #include "base/lock_guarded.h"
 #include "base/result.h"
+#include "dlp/evidence.h"
 #include "dlp/open_matches.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +30,9 @@ namespace agentsh::dlp {
 struct PatternSource {
   std::string expression;
   std::size_t max_length = 0;  // The longest match.
+  // What is looked for instead of it, if not empty: something cheaper that ends wherever a match of
+  // the expression ends, and maybe elsewhere.
+  std::string scan = {};
   // What a match could go on with behind the expression, for open matches: any bytes up to
   // max_length. For patterns that recognise only the beginning.
   bool goes_on = false;
@@ -57,11 +63,13 @@ class PatternSet {
       std::vector<PatternSource> sources);
   ~PatternSet();
 
-  // Appends the end of every match that begins at or after some byte of `text`, sorted by pattern
-  // and end, each once. Bytes before `floor` are context. Precondition: text is shorter than 4 GiB.
+  // Sets `ends` to the end of every match that begins at or after `floor`, sorted by pattern and
+  // end, each once, and maybe others. Bytes before `floor` are context. Precondition: text is
+  // shorter than 4 GiB.
   void find_ends(std::string_view text, std::size_t floor, std::vector<MatchEnd>& ends) const;
-  // See OpenMatches.
-  std::size_t open_from(std::string_view text, std::size_t floor) const;
+  const OpenMatches& open_matches() const { return open_matches_; }
+  void advance(OpenMatches::Threads& threads, std::string_view text, std::size_t from,
+               std::uint64_t origin) const;
 
   // The first place at or after `floor` from which `pattern` matches up to `end`, no further than
   // its longest match; `end` itself when there is none.
@@ -80,11 +88,26 @@ class PatternSet {
   struct Pattern;
   struct Workspace;
   class Lease;
+  // An automaton of some of the patterns, and where it needs to run.
+  struct Group {
+    std::optional<Evidence> evidence;  // Everywhere without.
+    std::size_t reach = 0;             // The longest match.
+    std::vector<unsigned> patterns;    // Indices.
+    hs_database* database = nullptr;
+  };
+  static constexpr std::size_t kNear = 64;  // Matches up to this length are in a group of theirs,
+  static constexpr std::size_t kFar = 256;  // and those up to this one; longer ones are everywhere.
+
   PatternSet();
+  Group& group_for(const PatternShape* shape, std::size_t max_length);
+  std::expected<void, CompileError> compile_group(Group& group,
+                                                  const std::vector<PatternSource>& sources);
+  void scan_range(const Group& group, Workspace& workspace, std::string_view text, Range range,
+                  std::vector<MatchEnd>& ends) const;
 
   std::vector<Pattern> patterns_;
   OpenMatches open_matches_;
-  hs_database* database_ = nullptr;
+  std::vector<Group> groups_;
   mutable LockGuarded<std::vector<std::unique_ptr<Workspace>>> idle_;
 };
 

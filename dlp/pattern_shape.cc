@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <string>
 
 namespace agentsh::dlp {
@@ -9,6 +10,8 @@ namespace {
 
 constexpr std::size_t kMaxPositions = 20'000;
 constexpr unsigned kMaxNesting = 60;
+// Up to this many repetitions of a single class are counted; more are any number.
+constexpr std::size_t kMaxCounted = 64;
 
 using Positions = std::vector<std::uint32_t>;
 
@@ -20,6 +23,7 @@ struct Part {
   bool at_boundary = false;  // Begins with \b whichever way it is taken.
   std::size_t min_width = 0;
   std::size_t max_width = 0;
+  std::vector<Positions> gates;  // Every way through it goes through one position of each.
 };
 
 std::size_t add_width(std::size_t a, std::size_t b) {
@@ -101,6 +105,8 @@ class Parser {
     shape_.min_width = whole.min_width;
     shape_.max_width = whole.max_width;
     shape_.begins_at_boundary = whole.at_boundary;
+    shape_.gates = std::move(whole.gates);
+    if (!whole.nullable) shape_.gates.push_back(std::move(whole.first));
     return std::move(shape_);
   }
 
@@ -138,6 +144,7 @@ class Parser {
     Part all = sequence(depth);
     while (!failed_ && take("|")) {
       Part other = sequence(depth);
+      all.gates.clear();
       append(all.first, other.first);
       append(all.last, other.last);
       all.nullable |= other.nullable;
@@ -163,6 +170,10 @@ class Parser {
       if (failed_) return {};
       if (!begun) all.at_boundary = next.at_boundary && !next.nullable;
       begun = true;
+      if (!next.nullable) {
+        all.gates.push_back(next.first);
+        std::ranges::move(next.gates, std::back_inserter(all.gates));
+      }
       link(all.last, next.first);
       if (all.nullable) append(all.first, next.first);
       if (next.nullable) {
@@ -389,12 +400,39 @@ class Parser {
         return part;
       }
       if (!take("?")) take("+");  // Not greedy, or possessive: the same bytes.
+      if (most > 1 && most <= kMaxCounted && is_single(part)) {
+        part = counted(part.first.front(), least, most);
+        continue;
+      }
       if (most > 1) link(part.last, part.first);
       part.nullable |= least == 0;
       part.min_width = times_width(part.min_width, least);
       part.max_width = times_width(part.max_width, most);
     }
     return part;
+  }
+
+  static bool is_single(const Part& part) {
+    return part.first.size() == 1 && part.first == part.last && part.max_width == 1 &&
+           !part.nullable;
+  }
+
+  // `least` to `most` of one position, each a position of its own.
+  Part counted(std::uint32_t first, std::size_t least, std::size_t most) {
+    Part all{.first = {first}, .nullable = least == 0, .min_width = least, .max_width = most};
+    std::uint32_t before = first;
+    for (std::size_t i = 1; i <= most && !failed_; ++i) {
+      if (i > 1) {
+        const ByteSet bytes = shape_.positions[first].bytes;
+        const Part next = one_of(bytes);
+        if (failed_) return {};
+        link({before}, next.first);
+        before = next.first.front();
+        if (i <= least) all.gates.push_back(next.first);
+      }
+      if (i >= least) all.last.push_back(before);
+    }
+    return all;
   }
 
   std::string_view text_;

@@ -1,9 +1,10 @@
 // What a pattern is made of, seen as bytes that follow each other: enough to tell whether a text
 // that ends somewhere could be the beginning of a match (open_matches.h) and how long a match gets.
 //
-// It is the position automaton (Glushkov) of the pattern with every repetition taken as "any number
-// of times", so it accepts what the pattern accepts and more: whoever holds text back by it holds
-// enough. Assertions (\b, ^, $) are taken as true, but for a \b at the very beginning.
+// It is the position automaton (Glushkov) of the pattern with most repetitions taken as "any number
+// of times" (only short ones of single classes are counted), so it accepts what the pattern accepts
+// and more: whoever holds text back by it holds enough. Assertions (\b, ^, $) are taken as true,
+// but for a \b at the very beginning.
 #pragma once
 
 #include <bitset>
@@ -30,6 +31,8 @@ struct PatternShape {
     bool is_open = false;
   };
   std::vector<Position> positions;
+  // Sets of positions of which every match goes through one: where its parts begin.
+  std::vector<std::vector<std::uint32_t>> gates;
   std::size_t min_width = 0;
   std::size_t max_width = 0;        // kUnboundedWidth when there is no bound.
   bool begins_at_boundary = false;  // Every match begins with \b.

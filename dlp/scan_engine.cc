@@ -204,7 +204,8 @@ Result<std::unique_ptr<ScanEngine>> ScanEngine::with_held(
     }
     engine->detectors_.push_back(detector);
     for (HeldForm& form : HeldForm::forms_of(value)) {
-      expressions.push_back({form.beginning(), form.max_length(), true});
+      expressions.push_back(
+          {.expression = form.beginning(), .max_length = form.max_length(), .goes_on = true});
       sources.push_back({index, std::make_unique<HeldForm>(std::move(form))});
     }
   }
@@ -233,10 +234,28 @@ std::size_t ScanEngine::scratch_bytes() const {
   return bytes;
 }
 
-std::size_t ScanEngine::open_from(std::string_view window, std::size_t floor) const {
-  std::size_t open = window.size();
-  for (const auto& part : parts_) open = std::min(open, part->patterns->open_from(window, floor));
+void ScanEngine::advance(OpenState& state, std::string_view window, std::size_t from,
+                         std::uint64_t origin) const {
+  state.resize(parts_.size());
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    parts_[i]->patterns->advance(state[i], window, from, origin);
+  }
+}
+
+std::uint64_t ScanEngine::open_from(const OpenState& state, std::uint64_t end) const {
+  std::uint64_t open = end;
+  for (std::size_t i = 0; i < parts_.size() && i < state.size(); ++i) {
+    open = std::min(open, parts_[i]->patterns->open_matches().open_from(state[i], end));
+  }
   return open;
+}
+
+std::size_t ScanEngine::longest() const {
+  std::size_t longest = 0;
+  for (const auto& part : parts_) {
+    longest = std::max(longest, part->patterns->open_matches().longest());
+  }
+  return longest;
 }
 
 std::size_t ScanEngine::settle(const Task& task, std::string_view window, std::size_t floor,
@@ -249,19 +268,21 @@ std::size_t ScanEngine::settle(const Task& task, std::string_view window, std::s
       floor = open;
       break;
     }
-    // The last place that no group reaches across.
+    // The last place that no match goes across and before which all context is there.
     std::size_t settled = open;
     for (std::size_t i = at_end ? 0 : groups.size(); i-- > 0;) {
-      if (groups[i].begin < settled && groups[i].reach > settled) settled = groups[i].begin;
+      const Group& group = groups[i];
+      const bool is_cut = group.end > settled || group.reach > window.size();
+      if (group.begin < settled && is_cut) settled = group.begin;
     }
     // Groups that overlap each other for too long are cut, at a place that depends on where the
     // first of them begins, and only once all groups before the cut are decided.
     std::size_t cut = kUndecided;
-    for (std::size_t i = 0, start = floor, reach = floor; i < groups.size(); ++i) {
-      if (groups[i].begin >= reach) start = groups[i].begin;
+    for (std::size_t i = 0, start = floor, end = floor; i < groups.size(); ++i) {
+      if (groups[i].begin >= end) start = groups[i].begin;
       const bool decided =
           start < settled || at_end || open >= start + ScanStream::kMaxCluster + kMaxMatch;
-      reach = std::max(reach, groups[i].reach);
+      end = std::max(end, groups[i].end);
       if (groups[i].begin >= start + ScanStream::kMaxCluster && decided) {
         cut = start + ScanStream::kMaxCluster;
         break;

@@ -54,11 +54,18 @@ class ScanEngine {
     PlaceholderRule placeholders = PlaceholderRule::kIgnore;
     const Vault* vault = nullptr;
   };
-  // An index in the window from which something could still change, at or after `floor`.
-  std::size_t open_from(std::string_view window, std::size_t floor) const;
+  // What a stream knows of matches that could be open, for each of the parts.
+  using OpenState = std::vector<OpenMatches::Threads>;
+  // Follows what could be open over window[from...]; `origin` is the offset of window[0].
+  void advance(OpenState& state, std::string_view window, std::size_t from,
+               std::uint64_t origin) const;
+  // The first offset from which a match could be open.
+  std::uint64_t open_from(const OpenState& state, std::uint64_t end) const;
+  // The longest match of any pattern.
+  std::size_t longest() const;
   // Appends the hits between `floor` and the index that is returned, in order and by their index
-  // in the window. Nothing before that index can change any more. `open` is open_from(), or the
-  // window's size when the text ends there (`at_end`).
+  // in the window. Nothing before that index can change any more. No match is open that begins
+  // before `open`, which is the window's size when the text ends there (`at_end`).
   std::size_t settle(const Task& task, std::string_view window, std::size_t floor, std::size_t open,
                      bool at_end, std::vector<Hit>& hits) const;
 

@@ -8,7 +8,9 @@ namespace agentsh::dlp {
 namespace {
 
 // Long pushes are settled in pieces of this size, which bounds the window.
-constexpr std::size_t kPiece = 32 << 10;
+constexpr std::size_t kPiece = 64 << 10;
+// From this size on a piece is large: what could be open at its end is not looked for.
+constexpr std::size_t kLarge = 2 << 10;
 // What is kept before the unsettled text: context, and a byte to see where its first word begins.
 constexpr std::size_t kKept = kMaxContext + 16;
 
@@ -26,6 +28,8 @@ void ScanStream::begin(std::string_view left_context) {
   floor_ = 0;
   look_at_ = 0;
   settled_ = 0;
+  open_.clear();
+  followed_ = 0;
 }
 
 void ScanStream::push(std::string_view text, const Receiver& receive) {
@@ -34,9 +38,10 @@ void ScanStream::push(std::string_view text, const Receiver& receive) {
     return;
   }
   while (!text.empty()) {
-    add(text.substr(0, kPiece));
-    text.remove_prefix(std::min(text.size(), kPiece));
-    settle(false, receive);
+    const std::string_view piece = text.substr(0, kPiece);
+    text.remove_prefix(piece.size());
+    add(piece);
+    settle(open_index(piece.size() >= kLarge), false, receive);
   }
 }
 
@@ -48,10 +53,29 @@ void ScanStream::finish(std::string_view last, const Receiver& receive) {
   while (last.size() > kPiece) {
     add(last.substr(0, kPiece));
     last.remove_prefix(kPiece);
-    settle(false, receive);
+    settle(open_index(true), false, receive);
   }
   add(last);
-  settle(true, receive);
+  settle(window_.size(), true, receive);
+}
+
+// The index in window_ from which a match could be open.
+std::size_t ScanStream::open_index(bool is_large) {
+  const ScanEngine& engine = profile_->scanner()->engine();
+  if (is_large) {
+    const std::size_t longest = engine.longest();
+    return window_.size() - floor_ > longest ? window_.size() - longest : floor_;
+  }
+  const std::uint64_t origin = settled_ - floor_;  // Wraps: the offset of the window's beginning.
+  const std::uint64_t end = origin + window_.size();
+  if (followed_ < settled_) {
+    // Behind large pieces, or a cut: what begins from here on matters.
+    open_.clear();
+    followed_ = settled_;
+  }
+  engine.advance(open_, window_, static_cast<std::size_t>(followed_ - origin), origin);
+  followed_ = end;
+  return static_cast<std::size_t>(std::max(engine.open_from(open_, end), settled_) - origin);
 }
 
 void ScanStream::add(std::string_view text) {
@@ -64,9 +88,8 @@ void ScanStream::add(std::string_view text) {
   window_.append(text);
 }
 
-void ScanStream::settle(bool at_end, const Receiver& receive) {
+void ScanStream::settle(std::size_t open, bool at_end, const Receiver& receive) {
   const ScanEngine& engine = profile_->scanner()->engine();
-  const std::size_t open = at_end ? window_.size() : engine.open_from(window_, floor_);
   // As long as what is open begins at the same place, nothing more is settled.
   if (!at_end && open <= look_at_) return;
   if (open > floor_) {

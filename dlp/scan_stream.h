@@ -1,10 +1,10 @@
 // Hits of one logical text as it streams. The hits, their order and their offsets are the same for
 // every chunking of the same text.
 //
-// How: text is held until no match can be open over its end any more. How far back one could be is
-// asked of an automaton of all patterns' prefixes, run backwards from the end (open_matches.h):
-// usually to the beginning of the last word. What is settled is scanned as one block, so a stream
-// has no automaton state of its own and costs only the bytes that it holds.
+// How: text is held until no match can be open over its end any more, which open_matches.h knows
+// for text that comes in small pieces: usually the last word is held. Of large pieces the longest
+// match's length is held. What is settled is scanned as one block, so a stream has no automaton's
+// state and costs little more than the bytes that it holds.
 //
 // Threads: one owner.
 #pragma once
@@ -55,7 +55,8 @@ class ScanStream {
 
  private:
   void add(std::string_view text);
-  void settle(bool at_end, const Receiver& receive);
+  std::size_t open_index(bool is_large);
+  void settle(std::size_t open, bool at_end, const Receiver& receive);
 
   std::shared_ptr<const Profile> profile_;
   PlaceholderRule placeholders_;
@@ -65,7 +66,9 @@ class ScanStream {
   std::size_t floor_ = 0;      // Index in window_ where what is not settled begins.
   std::uint64_t settled_ = 0;  // Its offset, left context included.
   std::size_t look_at_ = 0;    // Matches are looked for when none is open from there or before.
-  std::vector<Hit> hits_;      // Reused.
+  ScanEngine::OpenState open_;  // Of what could be open,
+  std::uint64_t followed_ = 0;  // up to this offset.
+  std::vector<Hit> hits_;       // Reused.
 };
 
 }  // namespace agentsh::dlp
