@@ -20,7 +20,7 @@ bool is_service_name(std::string_view name) {
   });
 }
 
-std::string default_variable(std::string_view service) {
+std::string default_variable(std::string_view service, std::string_view ending) {
   std::string name;
   for (char c : service) {
     if (c >= 'a' && c <= 'z') {
@@ -29,7 +29,7 @@ std::string default_variable(std::string_view service) {
       name += (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
     }
   }
-  return name + "_API_URL";
+  return name.append(ending);
 }
 
 bool load_upstream(YamlReader& reader, HttpService& service) {
@@ -51,13 +51,43 @@ bool load_upstream(YamlReader& reader, HttpService& service) {
   return true;
 }
 
+void check_variable(YamlReader& reader, const std::string& name) {
+  constexpr std::string_view kReserved[] = {"ANTHROPIC_BASE_URL", "OPENAI_BASE_URL",
+                                            "AGENTSH_SESSION_ID"};
+  if (std::ranges::find(kReserved, name) != std::end(kReserved)) {
+    reader.error("expose_as", fmt::format("\"{}\" is reserved", name));
+  }
+  const bool good =
+      !name.empty() && !(name[0] >= '0' && name[0] <= '9') && std::ranges::all_of(name, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '_';
+      });
+  if (!good) reader.error("expose_as", fmt::format("\"{}\" is no variable's name", name));
+}
+
+// Where secrets can be: places of this version, and of the reference's which it does not have.
+void check_reference(YamlReader& reader, const std::string& ref) {
+  constexpr std::string_view kKnown[] = {"env", "file", "exec", "vault"};
+  constexpr std::string_view kElsewhere[] = {"keyring", "aws-sm", "gcp-sm", "azure-kv", "op"};
+  const std::string_view scheme = std::string_view(ref).substr(0, ref.find(':'));
+  if (std::ranges::find(kKnown, scheme) != std::end(kKnown) && scheme.size() < ref.size()) return;
+  if (std::ranges::find(kElsewhere, scheme) != std::end(kElsewhere)) {
+    reader.error("ref", fmt::format("{} is not among this version's sources of secrets: env, "
+                                    "file, exec, vault",
+                                    scheme));
+    return;
+  }
+  reader.error("ref",
+               "must be a reference such as vault://kv/data/github#token, file:/path, "
+               "env:NAME or exec:/path");
+}
+
 void load_secret(YamlReader& rule, HttpService& service) {
   rule.object("secret", [&](YamlReader& reader) {
     ServiceSecret secret;
-    if (reader.text("ref", secret.ref, Need::kRequired) &&
-        secret.ref.find("://") == std::string::npos) {
-      reader.error("ref", "must be a reference such as vault://kv/data/github#token");
-    }
+    if (reader.text("ref", secret.ref, Need::kRequired)) check_reference(reader, secret.ref);
+    secret.expose_as = default_variable(service.name, "_API_KEY");
+    if (reader.text("expose_as", secret.expose_as)) check_variable(reader, secret.expose_as);
     if (reader.text("format", secret.format, Need::kRequired)) {
       const std::size_t open = secret.format.find("{rand:");
       const std::size_t close = secret.format.find('}', open);
@@ -141,14 +171,8 @@ HttpService load_service(Context& context, YamlNode node, const std::string& pat
   }
   load_upstream(reader, service);
   load_aliases(reader, service);
-  service.expose_as = default_variable(service.name);
-  if (reader.text("expose_as", service.expose_as)) {
-    constexpr std::string_view kReserved[] = {"ANTHROPIC_BASE_URL", "OPENAI_BASE_URL",
-                                              "AGENTSH_SESSION_ID"};
-    if (std::ranges::find(kReserved, service.expose_as) != std::end(kReserved)) {
-      reader.error("expose_as", fmt::format("\"{}\" is reserved", service.expose_as));
-    }
-  }
+  service.expose_as = default_variable(service.name, "_API_URL");
+  if (reader.text("expose_as", service.expose_as)) check_variable(reader, service.expose_as);
   reader.flag("allow_direct", service.allow_direct);
   reader.each_item("rules", [&](YamlNode rule, const std::string& rule_path) {
     load_service_rule(context, rule, rule_path, service);
@@ -187,6 +211,18 @@ void check_uniqueness(Context& context, const Policy& policy) {
   }
 }
 
+// Nested options by their path: "auth.method".
+void add_options(SecretProvider& provider, const std::string& path, YamlNode option) {
+  if (!option.is_map()) {
+    provider.options.emplace_back(path, std::string(option.text()));
+    return;
+  }
+  for (std::size_t i = 0; i < option.size(); ++i) {
+    auto [key, value] = option.entry(i);
+    add_options(provider, fmt::format("{}.{}", path, key.text()), value);
+  }
+}
+
 void load_providers(YamlReader& root, Policy& policy) {
   constexpr Word<std::string_view> kTypes[] = {{"keyring", "keyring"},   {"vault", "vault"},
                                                {"aws-sm", "aws-sm"},     {"gcp-sm", "gcp-sm"},
@@ -203,11 +239,16 @@ void load_providers(YamlReader& root, Policy& policy) {
     std::string_view type;
     reader.word("type", type, kTypes, Need::kRequired);
     provider.type = std::string(type);
+    if (!type.empty() && type != "vault") {
+      reader.error("type", fmt::format("{} is not among this version's providers: vault (and env:, "
+                                       "file: and exec: need none)",
+                                       type));
+    }
     for (std::size_t i = 0; i < value.size(); ++i) {
       auto [key, option] = value.entry(i);
       if (key.text() == "type") continue;
       reader.get(key.text());  // Options belong to the provider, which checks them.
-      provider.options.emplace_back(std::string(key.text()), std::string(option.text()));
+      add_options(provider, std::string(key.text()), option);
     }
     const bool twice = std::ranges::any_of(
         policy.providers, [&](const SecretProvider& other) { return other.type == provider.type; });

@@ -26,6 +26,7 @@ struct HttpServiceRule {
 struct ServiceSecret {
   std::string ref;                // scheme://host/path#field
   std::string format;             // "prefix{rand:N}"
+  std::string expose_as;          // Environment variable of the placeholder.
   std::size_t random_length = 0;  // N.
 };
 
