@@ -83,6 +83,10 @@ void HttpExchange::check_client(void* self) {
 
 // Looks at the content that came with the head. False: it is refused.
 bool HttpExchange::prepare_request() {
+  if (p_.collected != nullptr) {
+    upload_done_ = true;
+    return true;
+  }
   http::BodyReader& body = p_.reader.body();
   if (!body.done()) {
     if (p_.inspector != nullptr) {
@@ -139,7 +143,12 @@ void HttpExchange::write_head() {
     rewrite.origin = origin;
     rewrite.proxy_authorization = upstream_->proxy_authorization();
   }
-  if (!first_content_.empty() || !upload_done_) {
+  if (p_.collected != nullptr) {
+    const bool had_content = p_.reader.head().framing().kind != http::BodyKind::kNone;
+    if (had_content || !p_.collected->empty()) {
+      rewrite.framing = http::Framing{http::BodyKind::kLength, p_.collected->size()};
+    }
+  } else if (!first_content_.empty() || !upload_done_) {
     const bool substituted = p_.request_action.body == BodyUse::kSubstitute &&
                              p_.reader.head().framing().kind == http::BodyKind::kChunked;
     if (p_.request_action.body == BodyUse::kRewrite || substituted) {
@@ -151,6 +160,7 @@ void HttpExchange::write_head() {
 }
 
 void HttpExchange::start_sending() {
+  if (p_.collected != nullptr) first_content_ = as_bytes(*p_.collected);
   write_head();
   if (p_.facts.connection_auth) upstream_->keep_private();
   sending_.emplace(as_bytes(p_.scratch.request_head), first_content_);
@@ -216,7 +226,8 @@ bool HttpExchange::may_repeat() const {
   // All of the request is still here, nothing of the response came, and the connection was an old
   // one: the server had closed it.
   const bool broken_off = client_gone_ || response_refusal_ != http::Refusal::kNone;
-  return upstream_->reused() && upload_done_ && held_ > 0 && !broken_off && upstream_->in.empty() &&
+  const bool kept = held_ > 0 || p_.collected != nullptr;
+  return upstream_->reused() && upload_done_ && kept && !broken_off && upstream_->in.empty() &&
          !upstream_->deadline().expired() && (p_.facts.repeatable || sending_->written() == 0);
 }
 
@@ -234,7 +245,10 @@ asio::awaitable<ExchangeResult> HttpExchange::run(const Route& route,
       repeated = true;
     }
   }
-  if (outcome == HeadOutcome::kOk) {
+  result_.sent = sending_ && sending_->written() > 0;
+  if (outcome == HeadOutcome::kOk && p_.declines != nullptr && (*p_.declines)(p_.response.head())) {
+    decline();
+  } else if (outcome == HeadOutcome::kOk) {
     const HeadAction action = begin_response();
     if (action.refusal) {
       co_await answer_inspector(*action.refusal);
@@ -257,9 +271,21 @@ asio::awaitable<ExchangeResult> HttpExchange::run(const Route& route,
   co_return result_;
 }
 
+// The inspector learns how it ended all the same.
+void HttpExchange::decline() {
+  result_.declined = true;
+  result_.status = p_.response.head().status();
+  if (p_.inspector != nullptr) {
+    std::string unused;
+    static_cast<void>(p_.inspector->on_response_head(p_.response.head()));
+    static_cast<void>(p_.inspector->on_response_body({}, true, unused));
+  }
+  upstream_->stream().close(true);
+}
+
 // What becomes of the connections.
 void HttpExchange::finish() {
-  if (held_ > 0) result_.request_bytes += first_content_.size();
+  if (held_ > 0 || p_.collected != nullptr) result_.request_bytes += first_content_.size();
   if (upload_done_) client_in().consume(std::exchange(held_, 0));
   result_.unread = !upload_done_;
   result_.keep_client = response_complete_ && upload_done_ && !close_client_ && !client_gone_;
@@ -274,11 +300,15 @@ void HttpExchange::finish() {
 }
 
 asio::awaitable<void> HttpExchange::answer(http::ErrorPage page) {
+  result_.unread = !upload_done_;
+  if (!p_.answers_failures) {
+    result_.unanswered = true;
+    co_return;
+  }
   page.head_request = p_.facts.head;
   page.close = true;
   close_client_ = true;
   result_.status = page.status;
-  result_.unread = !upload_done_;
   const std::string text = http::render(page);
   p_.client_deadline.expires_after(options().write_stall);
   static_cast<void>(co_await write_all(client(), as_bytes(text), {}, p_.connection.bytes_received));

@@ -17,6 +17,7 @@
 #include "proxy/flows/route.h"
 #include "proxy/flows/stream_io.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -47,6 +48,9 @@ struct ExchangeResult {
   std::string detail;
   std::uint64_t request_bytes = 0;   // Content, as sent on.
   std::uint64_t response_bytes = 0;  // Content, as given to the client.
+  bool sent = false;                 // Some of the request may have reached the server.
+  bool declined = false;             // See Parts::declines.
+  bool unanswered = false;           // See Parts::answers_failures; `failure` says what it was.
   bool keep_client = false;          // The connection may carry another request.
   bool unread = false;               // The client may still be sending this one.
 };
@@ -70,6 +74,13 @@ class HttpExchange {
     std::unique_ptr<Upstream>& attached;
     HttpInspector* inspector = nullptr;
     const HeadAction& request_action;
+    // The request's content, where it was read and inspected before: it is sent with its length,
+    // and nothing is read from the client any more. `reader` may then be of a copy of the head.
+    const std::string* collected = nullptr;
+    // For who has other servers to try. True: this response is not given to the client.
+    const std::function<bool(const http::ResponseHead&)>* declines = nullptr;
+    // False: what would be answered with a page of ours is left to the caller.
+    bool answers_failures = true;
   };
 
   // `head_size`: of the request's head in connection.start.
@@ -93,6 +104,7 @@ class HttpExchange {
   boost::asio::awaitable<bool> upload_rest();
   void abort_upload();
   bool may_repeat() const;
+  void decline();
   void finish();
   boost::asio::awaitable<void> answer(http::ErrorPage page);
   boost::asio::awaitable<void> answer_inspector(const InspectorRefusal& refusal);
