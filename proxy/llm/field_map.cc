@@ -69,7 +69,7 @@ FieldMap::Place FieldMap::member(const Place& object, std::string_view key) cons
     const Node& node = nodes_[static_cast<std::size_t>(object.node)];
     child = node.any_member;
     for (const auto& [name, at] : node.members) {
-      if (name == key) {
+      if (name.size() == key.size() && name == key) {
         child = at;
         break;
       }

@@ -1,6 +1,7 @@
 #include "proxy/llm/json_lexer.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace agentsh::llm {
@@ -12,6 +13,24 @@ bool is_space(char c) {
 bool is_word_char(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '+' || c == '-' || c == '.' ||
          c == 'E';
+}
+
+// How many bytes at the start of `text` are neither a quote nor a backslash, eight at a time.
+std::size_t plain_run(std::string_view text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  const auto zero_bytes = [](std::uint64_t v) { return (v - kOnes) & ~v & (kOnes << 7); };
+  static_assert(std::endian::native == std::endian::little);
+  std::size_t at = 0;
+  for (; at + 8 <= text.size(); at += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + at, 8);
+    const std::uint64_t found =
+        zero_bytes(word ^ (kOnes * '"')) | zero_bytes(word ^ (kOnes * '\\'));
+    // The lowest mark is right; ones above it may come from a borrow.
+    if (found != 0) return at + static_cast<std::size_t>(std::countr_zero(found)) / 8;
+  }
+  while (at < text.size() && text[at] != '"' && text[at] != '\\') ++at;
+  return at;
 }
 
 // Digits with what may stand around them: enough to tell a number from a word.
@@ -126,49 +145,40 @@ JsonStep JsonLexer::close(bool array, JsonToken& token) {
 
 JsonStep JsonLexer::read_string(JsonToken& token) {
   const std::size_t start = at_;
-  const char* data = chunk_.data();
   if (escape_pending_ && at_ < chunk_.size()) {
     escape_pending_ = false;
     ++at_;
   }
-  while (at_ < chunk_.size()) {
-    const void* found = std::memchr(data + at_, '"', chunk_.size() - at_);
-    const std::size_t quote =
-        found == nullptr ? chunk_.size()
-                         : static_cast<std::size_t>(static_cast<const char*>(found) - data);
-    const void* slash = std::memchr(data + at_, '\\', quote - at_);
-    // Over the escapes before the quote; one of them may be of the quote itself.
-    while (slash != nullptr) {
-      escaped_ = true;
-      at_ = static_cast<std::size_t>(static_cast<const char*>(slash) - data) + 2;
-      slash = at_ < quote ? std::memchr(data + at_, '\\', quote - at_) : nullptr;
-    }
-    if (at_ > chunk_.size()) {
-      at_ = chunk_.size();
-      escape_pending_ = true;
-    } else if (at_ <= quote) {
-      if (quote == chunk_.size()) {
-        at_ = quote;
-      } else {
-        partial_ = Partial::kNone;
-        token = {.kind = is_key_ ? JsonKind::kKey : JsonKind::kString,
-                 .escaped = escaped_,
-                 .begin = token_begin_,
-                 .end = chunk_offset_ + quote + 1,
-                 .text = token_text(start, quote)};
-        token.text_cut = cut_;
-        at_ = quote + 1;
-        if (is_key_) {
-          expect_ = Expect::kColon;
-        } else {
-          after_value();
-        }
-        return JsonStep::kToken;
-      }
-    }
+  while (true) {
+    at_ += plain_run(chunk_.substr(at_));
+    if (at_ == chunk_.size()) break;
+    if (chunk_[at_] == '"') return end_string(start, token);
+    escaped_ = true;
+    at_ += 2;
+    if (at_ <= chunk_.size()) continue;
+    at_ = chunk_.size();
+    escape_pending_ = true;
+    break;
   }
   spill(start, at_);
   return JsonStep::kNeedMore;
+}
+
+JsonStep JsonLexer::end_string(std::size_t start, JsonToken& token) {
+  partial_ = Partial::kNone;
+  token = {.kind = is_key_ ? JsonKind::kKey : JsonKind::kString,
+           .escaped = escaped_,
+           .begin = token_begin_,
+           .end = chunk_offset_ + at_ + 1,
+           .text = token_text(start, at_)};
+  token.text_cut = cut_;
+  ++at_;
+  if (is_key_) {
+    expect_ = Expect::kColon;
+  } else {
+    after_value();
+  }
+  return JsonStep::kToken;
 }
 
 JsonStep JsonLexer::read_word(JsonToken& token) {

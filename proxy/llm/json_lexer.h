@@ -78,6 +78,7 @@ class JsonLexer {
   JsonStep open(bool array, JsonToken& token);
   JsonStep close(bool array, JsonToken& token);
   JsonStep read_string(JsonToken& token);
+  JsonStep end_string(std::size_t start, JsonToken& token);
   JsonStep read_word(JsonToken& token);
   JsonStep end_word(JsonToken& token);
   JsonStep invalid();

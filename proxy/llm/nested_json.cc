@@ -48,8 +48,11 @@ void NestedJson::open(In where) {
   decoded_ = 0;
   escapes_.clear();
   gap_is_json_ = true;
-  inner_.begin({.left_context = where == In::kString ? std::string_view(key_) : std::string_view(),
-                .field = field_});
+  // The string before a colon is the key of this one (dlp::JsonEditor gives it the same way).
+  std::string context;
+  if (where == In::kString && gap_has_colon_) context = key_ + ": ";
+  gap_has_colon_ = false;
+  inner_.begin({.left_context = context, .field = field_});
   open_ = true;
   if (where == In::kString) key_.clear();
 }
@@ -119,8 +122,10 @@ std::size_t NestedJson::take_string(std::string_view text, bool at_end,
 void NestedJson::feed_plain(std::string_view text, std::vector<dlp::Edit>& edits) {
   if (text.empty()) return;
   if (in_ == In::kString && key_.size() < kMaxKey) key_ += text.substr(0, kMaxKey - key_.size());
-  if (in_ == In::kGap && gap_is_json_) {
-    gap_is_json_ = text.find_first_not_of(kBetweenStrings) == std::string_view::npos;
+  if (in_ == In::kGap) {
+    gap_has_colon_ = gap_has_colon_ || text.find(':') != std::string_view::npos;
+    gap_is_json_ =
+        gap_is_json_ && text.find_first_not_of(kBetweenStrings) == std::string_view::npos;
   }
   position_ += text.size();
   decoded_ += text.size();

@@ -3,8 +3,8 @@
 //
 //   NestedJson nested(redactor);   // a dlp::TextEditor like the one inside
 //
-// Each string of the document is a text of its own for the editor inside, decoded, with the last
-// string before it as its left context (the member's key). What stands between strings is text too:
+// Each string of the document is a text of its own for the editor inside, decoded, with the
+// member's key as its left context. What stands between strings is text too:
 // numbers are looked at, and a document that is no JSON hides nothing. Replacements are escaped for
 // the place where they go; where a number was they get quotes.
 //
@@ -64,6 +64,7 @@ class NestedJson final : public dlp::TextEditor {
   std::uint64_t decoded_ = 0;     // Bytes of it that the editor inside was given.
   In in_ = In::kGap;
   bool open_ = false;
+  bool gap_has_colon_ = false;
   bool gap_is_json_ = true;  // So far it could be what stands between strings in JSON.
 };
 
