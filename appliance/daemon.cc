@@ -7,7 +7,6 @@
 #include "appliance/directory_watch.h"
 #include "appliance/handlers/handlers.h"
 #include "appliance/installation.h"
-#include "appliance/llm/llm_service.h"
 #include "appliance/network/network_service.h"
 #include "appliance/sessions/session_registry.h"
 #include "appliance/sessions/session_trust.h"
@@ -151,7 +150,6 @@ struct Daemon::State {
   std::unique_ptr<SessionTrust> trust;
   std::unique_ptr<Redirect> redirect;
   std::unique_ptr<net::Worker> launcher;
-  std::unique_ptr<LlmService> llm;
   std::unique_ptr<NetworkService> network;
   std::unique_ptr<SessionRegistry> sessions;
   std::unique_ptr<CommandRunner> commands;
@@ -258,9 +256,6 @@ Result<> Daemon::State::open_sandbox() {
 }
 
 Result<> Daemon::State::open_network() {
-  auto understanding = LlmService::create(values());
-  if (!understanding) return std::unexpected(understanding.error());
-  llm = std::move(*understanding);
   auto service = NetworkService::create(values(), *recorder);
   if (!service) return std::unexpected(service.error());
   network = std::move(*service);
@@ -272,10 +267,7 @@ Result<> Daemon::State::open_network() {
       loop.get_executor(),
       SessionRegistry::Services{values(), *recorder, approvals, *policies, *redirect, *network,
                                 *trust, *launcher, cgroup_base, *init, own_paths(), own_programs(),
-                                std::move(*programs), inherited_descriptors, rootless,
-                                [this](const Session& session) {
-                                  return llm->inspectors_for(session.shared_gate());
-                                }});
+                                std::move(*programs), inherited_descriptors, rootless});
   CommandRunner::Options options;
   options.default_timeout = std::chrono::nanoseconds(0);
   for (const auto& variable : values().sandbox.env_inject) options.inject.push_back(variable);
