@@ -5,9 +5,13 @@
 #include "appliance/config/paths.h"
 #include "appliance/config/trusted_file.h"
 #include "appliance/directory_watch.h"
+#include "appliance/gateway/accounting.h"
+#include "appliance/gateway/gateway_service.h"
 #include "appliance/handlers/handlers.h"
 #include "appliance/installation.h"
+#include "appliance/llm/llm_service.h"
 #include "appliance/network/network_service.h"
+#include "appliance/secrets/secret_store.h"
 #include "appliance/sessions/session_registry.h"
 #include "appliance/sessions/session_trust.h"
 #include "appliance/version.h"
@@ -150,7 +154,12 @@ struct Daemon::State {
   std::unique_ptr<SessionTrust> trust;
   std::unique_ptr<Redirect> redirect;
   std::unique_ptr<net::Worker> launcher;
+  std::unique_ptr<LlmService> llm;
+  std::shared_ptr<Accounting> accounting;
+  std::shared_ptr<gateway::KeyStore> gateway_keys;
+  std::shared_ptr<secrets::SecretStore> secrets;
   std::unique_ptr<NetworkService> network;
+  std::unique_ptr<GatewayService> gateway_service;
   std::unique_ptr<SessionRegistry> sessions;
   std::unique_ptr<CommandRunner> commands;
   std::unique_ptr<Authentication> authentication;
@@ -161,9 +170,12 @@ struct Daemon::State {
   Result<> open_storage();
   Result<> check_protections() const;
   Result<> open_sandbox();
+  Result<> open_accounting();
   Result<> open_network();
+  Result<> open_gateway();
   Result<> open_api();
   Result<> listen();
+  LlmState llm_state() const;
   Result<> load_certificate();
   std::vector<std::string> own_paths() const;
   void report() const;
@@ -255,7 +267,51 @@ Result<> Daemon::State::open_sandbox() {
   return {};
 }
 
+// What LLM traffic uses, of sessions and of the gateway.
+Result<> Daemon::State::open_accounting() {
+  auto opened = Accounting::create(values(), *recorder, llm->shared().prices);
+  if (!opened) return std::unexpected(opened.error());
+  accounting = std::move(*opened);
+  llm->set_ledger(Accounting::sink_of(accounting));
+  llm->set_budgets([spending = accounting->spending()](const std::string& session_id) {
+    return spending->for_session(session_id);
+  });
+  auto keys = gateway::KeyStore::open(values().server.state_dir + "/gateway-keys.json");
+  if (!keys) return std::unexpected(keys.error());
+  gateway_keys = std::move(*keys);
+  return {};
+}
+
+Result<> Daemon::State::open_gateway() {
+  auto opened =
+      GatewayService::create({values(), *recorder, accounting, gateway_keys, *llm, secrets});
+  if (!opened) return std::unexpected(opened.error());
+  gateway_service = std::move(*opened);
+  return {};
+}
+
+LlmState Daemon::State::llm_state() const {
+  LlmState state;
+  state.accounting = accounting;
+  state.keys = gateway_keys;
+  state.enabled = llm->enabled();
+  state.mode = state.enabled ? "embedded" : "disabled";
+  state.dlp_mode = dlp::to_string(llm->shared().settings.mode);
+  if (gateway_service != nullptr) {
+    for (const Endpoint& address : gateway_service->addresses()) {
+      state.gateway_addresses.push_back(address.to_string());
+    }
+  }
+  return state;
+}
+
 Result<> Daemon::State::open_network() {
+  auto understanding = LlmService::create(values());
+  if (!understanding) return std::unexpected(understanding.error());
+  llm = std::move(*understanding);
+  if (auto counting = open_accounting(); !counting) return counting;
+  secrets =
+      std::make_shared<secrets::SecretStore>(secrets::SecretStore::Options{.reader = ::geteuid()});
   auto service = NetworkService::create(values(), *recorder);
   if (!service) return std::unexpected(service.error());
   network = std::move(*service);
@@ -265,9 +321,12 @@ Result<> Daemon::State::open_network() {
   if (!init) return std::unexpected(init.error());
   sessions = std::make_unique<SessionRegistry>(
       loop.get_executor(),
-      SessionRegistry::Services{values(), *recorder, approvals, *policies, *redirect, *network,
-                                *trust, *launcher, cgroup_base, *init, own_paths(), own_programs(),
-                                std::move(*programs), inherited_descriptors, rootless});
+      SessionRegistry::Services{
+          values(), *recorder, approvals, *policies, *redirect, *network, *trust, *launcher,
+          cgroup_base, *init, own_paths(), own_programs(), std::move(*programs),
+          inherited_descriptors, rootless,
+          [this](Session& session) { return llm->inspectors_for(session.shared_gate()); },
+          secrets});
   CommandRunner::Options options;
   options.default_timeout = std::chrono::nanoseconds(0);
   for (const auto& variable : values().sandbox.env_inject) options.inject.push_back(variable);
@@ -284,9 +343,11 @@ Result<> Daemon::State::open_api() {
   add_session_routes(router, *sessions, *commands, *network);
   add_event_routes(router, *sessions, *recorder, loop.get_executor());
   add_policy_routes(router, *sessions, approvals, *policies, *trust, values());
-  add_health_routes(router,
-                    {started, *recorder, *sessions, std::string(to_string(redirect->mechanism()))},
-                    values());
+  add_llm_routes(router, *sessions, *recorder, llm_state());
+  add_health_routes(
+      router,
+      {started, *recorder, *sessions, std::string(to_string(redirect->mechanism())), accounting},
+      values());
   api = std::make_unique<api::Server>(
       loop.get_executor(), std::move(router),
       [this](const api::Request& request, api::Caller& caller) {
@@ -362,6 +423,7 @@ void Daemon::State::report() const {
 void Daemon::State::reload() {
   log_info("policy", "looking at the policies again");
   sessions->reload_policies();
+  if (gateway_service != nullptr) gateway_service->reload();
 }
 
 void Daemon::State::reload_certificate() {
@@ -426,6 +488,7 @@ Daemon::Daemon(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Daemon::~Daemon() {
   // Workers hold connections that record events: they end before the recorder does.
   state_->api.reset();
+  state_->gateway_service.reset();
   state_->sessions.reset();
   state_->network.reset();
   if (!state_->cgroup_base.empty()) sandbox::Cgroup::remove_base(state_->cgroup_base);
@@ -438,7 +501,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(config::LoadedConfig config) {
   state->inherited_descriptors = inherited;
   state->rootless = ::geteuid() != 0;
   for (auto step : {&State::open_storage, &State::open_sandbox, &State::open_network,
-                    &State::open_api, &State::listen}) {
+                    &State::open_gateway, &State::open_api, &State::listen}) {
     if (auto done = (state.get()->*step)(); !done) return std::unexpected(done.error());
   }
   state->report();

@@ -33,9 +33,9 @@ struct Features {
   bool nested_commands = false;  // Commands that a session's programs start themselves.
   bool unix_sockets = false;
   bool signals = false;
-  bool http_services = false;
+  bool http_services = true;
   bool database = false;
-  bool mcp = false;
+  bool mcp = true;
   bool packages = false;
   bool processes = false;         // process_identities and process_contexts.
   bool io_limits = false;         // Swap, disk and network bandwidth.

@@ -55,6 +55,30 @@ void load_cross_server(YamlReader& rules, McpRules& out) {
   });
 }
 
+// As sandbox.mcp.rate_limits of agentsh's configuration has them.
+void load_rate_limits(YamlReader& rules, McpRules& out) {
+  rules.object("rate_limits", [&](YamlReader& reader) {
+    constexpr int kMost = 1'000'000;
+    const auto number = [](YamlReader& from, std::string_view key, int& value) {
+      from.integer(key, value, 1, kMost);
+    };
+    McpRateLimits limits;
+    bool enabled = true;
+    reader.flag("enabled", enabled);
+    number(reader, "default_rpm", limits.others.calls_per_minute);
+    number(reader, "default_burst", limits.others.burst);
+    reader.each_entry("per_server", [&](YamlNode name, YamlNode value, const std::string& path) {
+      YamlReader one(value, path, rules.problems());
+      McpRateLimits::Limit limit = limits.others;
+      limit.server = std::string(name.text());
+      number(one, "calls_per_minute", limit.calls_per_minute);
+      number(one, "burst", limit.burst);
+      limits.servers.push_back(std::move(limit));
+    });
+    if (enabled) out.rate_limits = std::move(limits);
+  });
+}
+
 void load_package_match(YamlReader& rule, PackageRule& out) {
   if (rule.require("match").empty()) return;
   rule.object("match", [&](YamlReader& reader) {
@@ -89,6 +113,7 @@ void load_mcp_rules(YamlReader& root, Policy& policy) {
     load_servers(reader, "denied_servers", rules.denied_servers);
     load_pinning(reader, rules);
     load_cross_server(reader, rules);
+    load_rate_limits(reader, rules);
     policy.mcp_rules = std::move(rules);
   });
 }

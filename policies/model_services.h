@@ -8,6 +8,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace agentsh::policy {
@@ -59,6 +60,23 @@ struct McpTool {
   std::string content_hash;
 };
 
+struct McpRateLimits {
+  struct Limit {
+    std::string server;  // Empty: of every other server.
+    int calls_per_minute = 60;
+    int burst = 10;  // Calls at once.
+  };
+  Limit others;
+  std::vector<Limit> servers;
+
+  const Limit& limit_of(std::string_view server) const {
+    for (const Limit& limit : servers) {
+      if (limit.server == server) return limit;
+    }
+    return others;
+  }
+};
+
 enum class McpListPolicy { kNone, kAllowlist, kDenylist };
 
 struct McpRules {
@@ -75,6 +93,7 @@ struct McpRules {
   bool auto_trust_first = false;
   bool cross_server = false;
   std::vector<std::pair<std::string, bool>> cross_server_rules;
+  std::optional<McpRateLimits> rate_limits;
 };
 
 enum class PackageAction { kAllow, kWarn, kApprove, kBlock };

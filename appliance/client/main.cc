@@ -4,6 +4,7 @@
 #include "appliance/client/completion.h"
 #include "appliance/client/exec_verb.h"
 #include "appliance/client/leading_options.h"
+#include "appliance/client/llm_verbs.h"
 #include "appliance/client/options.h"
 #include "appliance/client/server_verbs.h"
 #include "appliance/client/session_verbs.h"
@@ -41,6 +42,9 @@ constexpr Verb kVerbs[] = {
     {"policy", "list, show, validate, lint, explain, sign policies", nullptr},
     {"config", "show and validate the configuration", nullptr},
     {"audit", "verify the audit log's chain", nullptr},
+    {"gateway", "keys of the LLM gateway's clients", run_gateway},
+    {"usage", "tokens and cost of LLM requests, by model, session, key or day", run_usage},
+    {"proxy", "what is done with LLM traffic", run_proxy},
     {"ca", "export or rotate the certificate authority", run_ca},
     {"debug", "counts, pending approvals, policy dry runs", run_debug},
     {"server", "run the daemon", nullptr},
@@ -57,7 +61,6 @@ constexpr Absent kAbsent[] = {
     {"detect",
      "this version does not score the host; `agentsh config show` prints what is configured"},
     {"report", "this version has no reports; `agentsh events query --session ID` has the facts"},
-    {"proxy", "this version opens TLS transparently and has no LLM proxy to ask"},
     {"db", "this version does not guard databases"},
     {"dlp", "this version does not scan for secrets"},
     {"mcp", "this version does not inspect MCP"},

@@ -123,9 +123,15 @@ int logs(Arguments arguments) {
   CLI::App app("The events of a session, one JSON object per line", "agentsh session logs");
   add_global_options(app, global);
   app.add_option("session", id, "Session id")->required();
-  app.add_option("--type", type, "Only fs, net or exec events")
-      ->check(CLI::IsMember({"fs", "net", "exec"}));
+  app.add_option("--type", type, "Only fs, net or exec events; llm: the records of LLM requests")
+      ->check(CLI::IsMember({"fs", "net", "exec", "llm"}));
   if (int code = parse_arguments(app, arguments); code >= 0) return code;
+  if (type == "llm") {
+    auto lines = call(global, "GET", session_path(id) + "/llm-requests");
+    if (!lines) return report(lines.error());
+    fmt::print("{}", *lines);
+    return 0;
+  }
   std::string path = session_path(id) + "/history?order=asc&limit=100000";
   if (!type.empty()) path += "&kind=" + type;
   auto body = call(global, "GET", path);

@@ -5,6 +5,7 @@
 // Immutable after loading, so any thread may read it. Paths are absolute.
 #pragma once
 
+#include "appliance/config/gateway_config.h"
 #include "audit/recorder.h"
 #include "base/ip.h"
 #include "base/log.h"
@@ -186,6 +187,10 @@ struct ServerConfig {
   ApprovalsSection approvals;
   SandboxSection sandbox;
   LlmSection llm;
+  LlmRateLimits llm_rates;
+  std::vector<LlmLimit> llm_limits;
+  LlmStorageSection llm_storage;
+  GatewaySection gateway;
   SecuritySection security;
   AuditSection audit;
   MetricsSection metrics;

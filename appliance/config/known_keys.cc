@@ -161,16 +161,11 @@ constexpr KnownKeys kKnownKeys[] = {
     {"development.", kFlag, "debug disable_auth disable_policy verbose_errors pprof.enabled"},
     {"development.", kText, "pprof.addr"},
 
-    {"proxy.", kInteger,
-     "port rate_limits.requests_per_minute rate_limits.request_burst "
-     "rate_limits.tokens_per_minute rate_limits.token_burst"},
-    {"proxy.", kFlag, "rate_limits.enabled"},
+    {"proxy.", kInteger, "port rate_limits.request_burst rate_limits.token_burst"},
     {"dlp.", kText,
      "mode custom_patterns[].name custom_patterns[].display custom_patterns[].regex"},
     {"dlp.patterns.", kFlag, "email phone credit_card ssn api_keys"},
     {"llm_storage.", kFlag, "store_bodies"},
-    {"llm_storage.retention.", kInteger, "max_age_days max_size_mb"},
-    {"llm_storage.retention.", kText, "eviction"},
 
     {"landlock.", kFlag, "enabled network.allow_connect_tcp network.allow_bind_tcp"},
     {"landlock.", kTexts, "allow_execute allow_read allow_write deny_paths"},
@@ -216,7 +211,7 @@ constexpr KnownKeys kKnownKeys[] = {
     {"policy_socket.", kText, "path team_id"},
 
     // Standing listeners for LLM APIs and databases: blocks that later versions define.
-    {"", kAnything, "gateway guard"},
+    {"", kAnything, "guard"},
 };
 
 }  // namespace

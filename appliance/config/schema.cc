@@ -9,6 +9,7 @@ Schema::Schema(ServerConfig& config) {
   add_session_keys(*this, config);
   add_sandbox_keys(*this, config);
   add_llm_keys(*this, config);
+  add_gateway_keys(*this, config);
   add_audit_keys(*this, config);
 }
 

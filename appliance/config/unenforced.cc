@@ -112,9 +112,11 @@ constexpr Unenforced kUnenforced[] = {
     {"development.pprof", "there is no profiling listener", kDisabled},
 
     {"proxy.port", "LLM APIs are reached at their own names, through the transparent proxy", "=0"},
-    {"proxy.rate_limits", "requests are not limited", kDisabled},
+    {"proxy.rate_limits.request_burst", "a minute's requests may come at once"},
+    {"proxy.rate_limits.token_burst", "a minute's tokens may be used at once"},
     {"dlp", "contents are neither scanned nor redacted", "mode=disabled"},
-    {"llm_storage", "LLM requests are not stored"},
+    {"llm_storage.store_bodies", "bodies of LLM requests are never stored, only their hashes",
+     "=false"},
     {"landlock", "Landlock's rules are built in"},
     {"landlock.enabled", "Landlock is used wherever it works", "=true"},
     {"capabilities", "sessions have no capabilities"},
@@ -124,7 +126,6 @@ constexpr Unenforced kUnenforced[] = {
     {"package_checks", "packages are not checked", kDisabled},
     {"skillcheck", "skills are not scanned", kDisabled},
     {"policy_socket", "this is the Linux build"},
-    {"gateway", "there is no standing LLM gateway"},
     {"guard", "there is no standing database guard"},
 };
 

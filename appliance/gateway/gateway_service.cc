@@ -244,6 +244,7 @@ awaitable<void> GatewayService::State::serve_client(std::shared_ptr<const Gatewa
     if (!contexts) co_return;
     net::TlsServerOptions options;
     options.leaf = std::move(leaf);
+    options.any_server_name = true;
     options.scope = kSessionId;
     options.timeout = context->flow->options.hello;
     auto opened = co_await net::accept_tls(contexts->server, std::move(client), std::move(options));

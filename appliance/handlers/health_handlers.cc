@@ -42,6 +42,7 @@ awaitable<Response> metrics(const Health& health) {
           health.recorder.dropped());
   gauge("agentsh_audit_writing", "1 while the audit log can be written",
         health.recorder.writing() ? 1 : 0);
+  if (health.accounting) health.accounting->metrics().write(text);
   co_return Response{200, std::move(text), "text/plain; version=0.0.4; charset=utf-8"};
 }
 

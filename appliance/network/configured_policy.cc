@@ -59,6 +59,9 @@ policy::Verdict ConfiguredPolicy::judge(const policy::ConnectFacts& facts) const
     return policy::Verdict::deny(kControlApiRule,
                                  "The control API of agentsh is not reachable from a session.");
   }
+  if (services_ != nullptr && !facts.name.empty()) {
+    if (auto direct = services_->judge_direct(facts.name)) return *std::move(direct);
+  }
   policy::Verdict verdict = rules_.judge(facts);
   const bool named = facts.transport == policy::Transport::kTcp &&
                      classify(facts.address) == AddressClass::kLoopback &&
@@ -67,6 +70,12 @@ policy::Verdict ConfiguredPolicy::judge(const policy::ConnectFacts& facts) const
     return policy::Verdict::allow(kHostPortRule);
   if (passes_tls(facts.name)) return std::move(verdict).with_tls_passthrough(true);
   return verdict;
+}
+
+std::string ConfiguredPolicy::settle(policy::Verdict verdict, policy::ApprovalRequest request,
+                                     audit::Event event, Callback done) {
+  if (verdict.rule() == services::kDirectRule) event.type = "http_service_denied_direct";
+  return rules_.settle(std::move(verdict), std::move(request), std::move(event), std::move(done));
 }
 
 }  // namespace agentsh

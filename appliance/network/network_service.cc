@@ -15,12 +15,15 @@
 #include "proxy/flows/direct_connector.h"
 #include "proxy/flows/dns_names.h"
 #include "proxy/flows/flow.h"
+#include "proxy/flows/inspector_chain.h"
 #include "proxy/flows/session_tls.h"
+#include "proxy/mcp/session_mcp.h"
 #include "proxy/net/descriptor_reserve.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/relay.h"
 #include "proxy/net/socket_stream.h"
 #include "proxy/net/worker.h"
+#include "proxy/services/session_services.h"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -53,6 +56,11 @@ const Endpoint& proxy_endpoint() {
   return kEndpoint;
 }
 
+const Endpoint& services_endpoint() {
+  static const Endpoint kEndpoint{IpAddress::v4(0x7f000001), NetworkService::kServicePort};
+  return kEndpoint;
+}
+
 template <class Duration>
 std::chrono::milliseconds in_milliseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration);
@@ -74,6 +82,27 @@ class IngressActors final : public dns::ActorSource {
 
  private:
   const std::shared_ptr<Ingress> ingress_;
+};
+
+// The names of services that are not reached directly are answered all the same: whoever goes there
+// is told by the proxy where to go instead, which an answer to a question cannot do.
+class ServiceNames final : public dns::GatePolicy {
+ public:
+  ServiceNames(policy::Gate& gate, const audit::Recorder& recorder,
+               std::shared_ptr<const services::SessionServices> services)
+      : GatePolicy(gate, recorder), recorder_(recorder), services_(std::move(services)) {}
+
+  dns::Judgement judge(const policy::DnsFacts& facts) const override {
+    dns::Judgement judgement = GatePolicy::judge(facts);
+    const bool answered = judgement.verdict.permitted() || judgement.verdict.needs_approval();
+    if (answered || services_ == nullptr || !recorder_.healthy()) return judgement;
+    if (!services_->judge_direct(facts.name)) return judgement;
+    return {policy::Verdict::allow(services::kDirectRule), true};
+  }
+
+ private:
+  const audit::Recorder& recorder_;
+  const std::shared_ptr<const services::SessionServices> services_;
 };
 
 // The corporate proxy's address, looked up now and then, so that connecting never waits for it.
@@ -140,6 +169,7 @@ struct NetworkService::State {
   struct Served {
     NetworkSession session;
     std::shared_ptr<ConfiguredPolicy> policy;
+    std::shared_ptr<mcp::SessionMcp> mcp;
     std::size_t dns_lane = 0;
     std::vector<std::shared_ptr<Door>> doors;  // One per lane.
     std::vector<std::shared_ptr<net::Listener>> published;
@@ -259,7 +289,7 @@ awaitable<void> NetworkService::State::look_up_proxy(State& state, std::string h
 std::shared_ptr<dns::Session> NetworkService::State::dns_session(const NetworkSession& session) {
   dns::SessionOptions options;
   options.id = session.gate->session_id();
-  options.policy = std::make_shared<dns::GatePolicy>(*session.gate, recorder);
+  options.policy = std::make_shared<ServiceNames>(*session.gate, recorder, session.services);
   options.observer = std::make_shared<dns::GateObserver>(*session.gate);
   options.actors = std::make_shared<IngressActors>(session.ingress);
   // The session sees the host's file and cannot write it.
@@ -280,6 +310,10 @@ std::shared_ptr<const flows::FlowContext> NetworkService::State::context_for(
   context->tls = std::make_shared<flows::SessionTls>(tls_for(entry.session.leaves),
                                                      entry.session.gate->session_id());
   context->connector = connector;
+  context->services = entry.session.services;
+  context->inspectors = std::make_shared<flows::InspectorChainFactory>(
+      std::vector<std::shared_ptr<flows::HttpInspectorFactory>>{entry.session.services, entry.mcp,
+                                                                entry.session.inspectors});
   context->options = flow_options(config.sandbox.network);
   context->options.host_ports = entry.session.host_ports;
   return context;
@@ -342,10 +376,11 @@ awaitable<void> NetworkService::State::accept(Lane& lane, std::shared_ptr<Door> 
       log_warning("proxy", "{}", stream.error().what);
       continue;
     }
-    const bool for_us = origin->destination == proxy_endpoint();
-    lane.worker.tasks().spawn(
-        "flow", flows::run_flow(door->context,
-                                {std::move(*stream), origin->destination, origin->actor, for_us}));
+    flows::FlowInput input{std::move(*stream), origin->destination, origin->actor};
+    input.explicit_proxy = origin->destination == proxy_endpoint();
+    input.service_listener = origin->destination == services_endpoint() &&
+                             !door->context->options.has_host_port(NetworkService::kServicePort);
+    lane.worker.tasks().spawn("flow", flows::run_flow(door->context, std::move(input)));
   }
 }
 
@@ -396,7 +431,8 @@ Result<> NetworkService::open(NetworkSession session) {
   const std::string id = session.gate->session_id();
   entry->session = std::move(session);
   entry->policy = std::make_shared<ConfiguredPolicy>(entry->session.gate, entry->session.host_ports,
-                                                     state_->config);
+                                                     state_->config, entry->session.services);
+  entry->mcp = mcp::SessionMcp::create(entry->session.gate);
   entry->dns_lane = state_->next_lane++ % state_->lanes.size();
   auto names = state_->dns_session(entry->session);
   if (auto served = state_->serve_dns(*entry, names); !served) return served;
@@ -466,6 +502,10 @@ void NetworkService::close(const std::string& session_id) {
 
 std::string NetworkService::proxy_url() {
   return "http://" + proxy_endpoint().to_string();
+}
+
+std::string NetworkService::services_url() {
+  return "http://" + services_endpoint().to_string();
 }
 
 namespace {

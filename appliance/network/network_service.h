@@ -26,6 +26,12 @@ namespace agentsh {
 namespace certs {
 class LeafCache;
 }
+namespace flows {
+class HttpInspectorFactory;
+}
+namespace services {
+class SessionServices;
+}
 
 // A session as the network sees it.
 struct NetworkSession {
@@ -33,6 +39,8 @@ struct NetworkSession {
   std::shared_ptr<Ingress> ingress;
   std::shared_ptr<certs::LeafCache> leaves;
   std::vector<std::uint16_t> host_ports;
+  std::shared_ptr<flows::HttpInspectorFactory> inspectors;  // May be null.
+  std::shared_ptr<services::SessionServices> services;      // Nearer to the server than those.
 };
 
 class NetworkService {
@@ -54,6 +62,11 @@ class NetworkService {
 
   // Where a session's programs find an HTTP proxy, if they insist on one.
   static std::string proxy_url();
+
+  // Where a session's programs find the policy's http_services, as /svc/NAME/: a loopback port that
+  // the redirect takes to the proxy.
+  static constexpr std::uint16_t kServicePort = 61954;
+  static std::string services_url();
 
   // The kernel refused something by itself: one event for it.
   void record_refusal(const bpf::KernelRefusal& refusal);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "proxy/net/socket_stream.h"
+#include "proxy/services/session_services.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -213,6 +214,12 @@ bool CommandRunner::prepare_environment(Run& run, const policy::CommandFacts& fa
   };
   for (const auto& variable : options_.inject) add(variable);
   for (const auto& variable : run.session->injected_environment()) add(variable);
+  if (const auto& services = run.session->http_services()) {
+    for (const std::string& name : services->secret_variables()) {
+      std::erase_if(variables, [&](const auto& entry) { return entry.first == name; });
+    }
+  }
+  for (const auto& variable : run.session->service_environment()) add(variable);
   // A shell sets it; a wrong one would mislead other programs.
   std::erase_if(variables, [](const auto& entry) { return entry.first == "PWD"; });
 

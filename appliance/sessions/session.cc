@@ -1,7 +1,9 @@
 #include "appliance/sessions/session.h"
 
+#include "appliance/network/network_service.h"
 #include "appliance/sessions/session_view.h"
 #include "base/log.h"
+#include "proxy/services/session_services.h"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -21,6 +23,11 @@ namespace {
 constexpr std::size_t kKeptCommands = 64;
 
 }  // namespace
+
+EnvironmentVariables Session::service_environment() const {
+  if (parts_.services == nullptr) return {};
+  return parts_.services->environment(NetworkService::services_url());
+}
 
 std::string_view to_string(SessionState state) {
   switch (state) {

@@ -33,6 +33,10 @@
 
 namespace agentsh {
 
+namespace services {
+class SessionServices;
+}
+
 enum class SessionState { kReady, kStopping, kCompleted, kTimedOut, kFailed };
 std::string_view to_string(SessionState state);
 
@@ -61,6 +65,7 @@ class Session : public std::enable_shared_from_this<Session> {
     std::shared_ptr<Ingress> ingress;
     std::shared_ptr<const TrustEpoch> trust;
     EnvironmentVariables environment;
+    std::shared_ptr<services::SessionServices> services;
     std::vector<std::string> warnings;
   };
 
@@ -76,6 +81,11 @@ class Session : public std::enable_shared_from_this<Session> {
   const TrustEpoch& trust() const { return *parts_.trust; }
   sandbox::SessionProcess& process() { return *parts_.process; }
   const EnvironmentVariables& injected_environment() const { return parts_.environment; }
+  // The policy's http_services as it is now, and the variables that tell commands of them.
+  const std::shared_ptr<services::SessionServices>& http_services() const {
+    return parts_.services;
+  }
+  EnvironmentVariables service_environment() const;
   boost::asio::any_io_executor executor() { return executor_; }
 
   SessionState state() const { return state_; }

@@ -1,11 +1,13 @@
 #include "appliance/sessions/session_registry.h"
 
 #include "appliance/network/kernel_rules.h"
+#include "appliance/secrets/reference.h"
 #include "appliance/sessions/enforcement_warnings.h"
 #include "appliance/sessions/one_time_event.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "policies/mount_plan.h"
+#include "proxy/services/session_services.h"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -73,6 +75,40 @@ policy::Variables variables_of(const SessionDescription& description) {
   map["USER"] = description.user.name;
   map["SESSION_ID"] = description.id;
   return policy::Variables(std::move(map));
+}
+
+// Loopback ports that do not stay in the session.
+std::vector<std::uint16_t> redirected_ports(const SessionDescription& description,
+                                            const policy::CompiledPolicy& compiled) {
+  std::vector<std::uint16_t> ports = description.host_ports;
+  if (!compiled.policy().http_services.empty()) ports.push_back(NetworkService::kServicePort);
+  return ports;
+}
+
+bool contains_path(const std::string& directory, const std::string& path) {
+  return path == directory || path.starts_with(directory + "/");
+}
+
+// The files that the policy's secrets are in, and a directory that holds them and is closed to
+// others: a secret is often renewed by putting a new file in the old one's place.
+std::vector<std::string> secret_paths(const policy::CompiledPolicy& compiled,
+                                      const SessionDescription& description) {
+  std::vector<std::string> paths;
+  for (const std::string& file : secrets::files_of(compiled.policy())) {
+    std::error_code error;
+    const std::filesystem::path real = std::filesystem::canonical(file, error);
+    if (error) continue;
+    paths.push_back(real.native());
+    const std::string directory = real.parent_path().native();
+    struct stat status;
+    const bool closed =
+        ::stat(directory.c_str(), &status) == 0 && (status.st_mode & (S_IRWXG | S_IRWXO)) == 0;
+    if (closed && !contains_path(directory, description.workspace) &&
+        !contains_path(directory, description.user.home)) {
+      paths.push_back(directory);
+    }
+  }
+  return paths;
 }
 
 }  // namespace
@@ -164,7 +200,8 @@ boost::asio::awaitable<Result<std::shared_ptr<Session>>> SessionRegistry::create
   auto session = std::make_shared<Session>(executor_, std::move(**parts));
   if (auto served =
           services_.network.open({session->shared_gate(), session->shared_ingress(),
-                                  session->trust().leaves, session->description().host_ports});
+                                  session->trust().leaves, session->description().host_ports,
+                                  services_.inspectors(*session), session->http_services()});
       !served) {
     session->end(SessionState::kFailed);
     co_return std::unexpected(served.error());
@@ -220,9 +257,10 @@ Result<Session::Parts> SessionRegistry::launch(
           if (services_.config.security.strict && !parts.warnings.empty())
             return std::unexpected(refused_by_strict(parts.warnings));
         }
-        auto ingress = Ingress::open(services_.redirect, std::move(sockets), init,
-                                     {parts.cgroup ? parts.cgroup->directory_fd() : -1,
-                                      description.host_ports, kernel_rules(*compiled).rules});
+        auto ingress = Ingress::open(
+            services_.redirect, std::move(sockets), init,
+            {parts.cgroup ? parts.cgroup->directory_fd() : -1,
+             redirected_ports(description, *compiled), kernel_rules(*compiled).rules});
         if (!ingress) return std::unexpected(ingress.error());
         parts.ingress = std::move(ingress->first);
         return std::move(ingress->second);
@@ -234,6 +272,7 @@ Result<Session::Parts> SessionRegistry::launch(
   parts.process = std::move(*process);
   parts.gate = std::make_shared<policy::Gate>(description.id, compiled, services_.recorder,
                                               services_.approvals);
+  parts.services = services::SessionServices::create(parts.gate, services_.secrets);
   parts.description = std::move(description);
   return parts;
 }
@@ -256,6 +295,9 @@ Result<SessionView> SessionRegistry::view_of(const SessionDescription& descripti
   view.writable = plan.writable;
   view.read_only = plan.read_only;
   for (const auto& masked : plan.masked) view.masked.push_back(masked.path);
+  for (std::string& path : secret_paths(compiled, description)) {
+    view.masked.push_back(std::move(path));
+  }
   warnings =
       enforcement_warnings(compiled, description.workspace,
                            {.bpf = services_.redirect.mechanism() == Mechanism::kEbpf,

@@ -29,6 +29,10 @@
 
 namespace agentsh {
 
+namespace services {
+class SecretSource;
+}
+
 class SessionRegistry {
  public:
   struct Services {
@@ -47,6 +51,9 @@ class SessionRegistry {
     std::vector<std::string> seccomp_programs;
     rlimit descriptor_limit{};  // Of the processes in sessions; the daemon's own is higher.
     bool rootless = false;
+    // What looks into a session's HTTP traffic; may give null.
+    std::function<std::shared_ptr<flows::HttpInspectorFactory>(Session& session)> inspectors;
+    std::shared_ptr<services::SecretSource> secrets;  // Of the policies' http_services.
   };
 
   SessionRegistry(boost::asio::any_io_executor executor, Services services);

@@ -1,6 +1,7 @@
 // Times and sizes of flows. Streams have no limit on their total time.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -36,6 +37,9 @@ struct FlowOptions {
   // Loopback ports of the host that CONNECT and absolute-form requests may name; all other loopback
   // would be the daemon's own.
   std::vector<std::uint16_t> host_ports;
+  bool has_host_port(std::uint16_t port) const {
+    return std::ranges::find(host_ports, port) != host_ports.end();
+  }
 };
 
 }  // namespace agentsh::flows

@@ -1,34 +1,24 @@
-// ask.mjs API [--stream] [--tool] [--model M] [--base URL] [--times N]: one question by a provider's own client, {text,
-// key} from standard input, because arguments are in the audit trail. Prints one line of JSON: what a program that uses the client sees. API: chat,
-// responses, embeddings (OpenAI), messages, count (Anthropic), gemini.
+// ask.mjs: questions to models by the providers' own clients. Standard input: {key, questions: [{api, text, stream, tool,
+// model, base}]}, where api is chat, responses, embeddings (OpenAI), messages, count (Anthropic) or gemini, and base a base
+// URL. Prints one line of JSON for each: what a program that uses the client sees.
 import { readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    stream: { type: "boolean" }, tool: { type: "boolean" }, model: { type: "string" }, base: { type: "string" },
-    times: { type: "string", default: "1" },
-  },
-});
-const [api] = positionals;
-const { text, key } = JSON.parse(readFileSync(0, "utf8"));
-const stream = values.stream ?? false;
+const { key, questions } = JSON.parse(readFileSync(0, "utf8"));
 const schema = { type: "object", properties: { text: { type: "string" } }, required: ["text"] };
 // Only what is asked: each takes a while to load.
-const openai = async () =>
-  new (await import("openai")).OpenAI({ apiKey: key, baseURL: values.base, maxRetries: 0 });
-const anthropic = async () =>
-  new (await import("@anthropic-ai/sdk")).Anthropic({ apiKey: key, baseURL: values.base, maxRetries: 0 });
-const google = async () =>
-  new (await import("@google/genai")).GoogleGenAI({ apiKey: key, httpOptions: values.base ? { baseUrl: values.base } : {} });
+const openai = async (baseURL) =>
+  new (await import("openai")).OpenAI({ apiKey: key, baseURL, maxRetries: 0 });
+const anthropic = async (baseURL) =>
+  new (await import("@anthropic-ai/sdk")).Anthropic({ apiKey: key, baseURL, maxRetries: 0 });
+const google = async (baseUrl) =>
+  new (await import("@google/genai")).GoogleGenAI({ apiKey: key, httpOptions: baseUrl ? { baseUrl } : {} });
 
 const apis = {
-  async chat() {
-    const request = { model: values.model ?? "gpt-4o-mini", stream, messages: [
+  async chat({ text, stream, tool, model, base }) {
+    const request = { model: model ?? "gpt-4o-mini", stream, messages: [
       { role: "system", content: "You repeat." }, { role: "user", content: text }] };
-    if (values.tool) request.tools = [{ type: "function", function: { name: "note", parameters: schema } }];
-    const answer = await (await openai()).chat.completions.create(request);
+    if (tool) request.tools = [{ type: "function", function: { name: "note", parameters: schema } }];
+    const answer = await (await openai(base)).chat.completions.create(request);
     if (!stream) {
       const message = answer.choices[0].message;
       return { text: message.content, tool: message.tool_calls?.[0].function, usage: answer.usage,
@@ -49,8 +39,8 @@ const apis = {
     }
     return result;
   },
-  async responses() {
-    const answer = await (await openai()).responses.create({ model: values.model ?? "gpt-4.1", input: text, stream });
+  async responses({ text, stream, model, base }) {
+    const answer = await (await openai(base)).responses.create({ model: model ?? "gpt-4.1", input: text, stream });
     if (!stream) return { text: answer.output_text, usage: answer.usage };
     const result = { text: "" };
     for await (const event of answer) {
@@ -63,36 +53,37 @@ const apis = {
     }
     return result;
   },
-  async embeddings() {
-    const answer = await (await openai()).embeddings.create({ model: values.model ?? "text-embedding-3-small", input: text,
-                                                      encoding_format: "float" });
+  async embeddings({ text, model, base }) {
+    const answer = await (await openai(base)).embeddings.create({
+      model: model ?? "text-embedding-3-small", input: text, encoding_format: "float" });
     return { count: answer.data.length, usage: answer.usage };
   },
-  async messages() {
-    const request = { model: values.model ?? "claude-sonnet-4-5", max_tokens: 200, system: "You repeat.",
+  async messages({ text, stream, tool, model, base }) {
+    const request = { model: model ?? "claude-sonnet-4-5", max_tokens: 200, system: "You repeat.",
                       messages: [{ role: "user", content: text }] };
-    if (values.tool) request.tools = [{ name: "note", description: "Notes.", input_schema: schema }];
+    if (tool) request.tools = [{ name: "note", description: "Notes.", input_schema: schema }];
+    const client = await anthropic(base);
     if (!stream) {
-      const answer = await (await anthropic()).messages.create(request);
+      const answer = await client.messages.create(request);
       return { text: answer.content[0].text, tool: answer.content[0].input, usage: answer.usage,
                finish: answer.stop_reason };
     }
     let events = 0;
-    const running = (await anthropic()).messages.stream(request);
+    const running = client.messages.stream(request);
     running.on("streamEvent", () => events++);
     const answer = await running.finalMessage();
     return { text: answer.content[0].text, tool: answer.content[0].input, usage: answer.usage,
              finish: answer.stop_reason, events };
   },
-  async count() {
-    const answer = await (await anthropic()).messages.countTokens({ model: values.model ?? "claude-sonnet-4-5",
-                                                            messages: [{ role: "user", content: text }] });
+  async count({ text, model, base }) {
+    const answer = await (await anthropic(base)).messages.countTokens({
+      model: model ?? "claude-sonnet-4-5", messages: [{ role: "user", content: text }] });
     return { usage: answer };
   },
-  async gemini() {
-    const client = await google();
-    const request = { model: values.model ?? "gemini-2.5-flash", contents: text };
-    if (values.tool) {
+  async gemini({ text, stream, tool, model, base }) {
+    const client = await google(base);
+    const request = { model: model ?? "gemini-2.5-flash", contents: text };
+    if (tool) {
       request.config = { tools: [{ functionDeclarations: [{ name: "note", parametersJsonSchema: schema }] }] };
     }
     if (!stream) {
@@ -109,12 +100,13 @@ const apis = {
   },
 };
 
-for (let i = 0; i < Number(values.times); i++) {
+for (const question of questions) {
   try {
-    console.log(JSON.stringify(await apis[api]()));
+    console.log(JSON.stringify(await apis[question.api]({ stream: false, ...question })));
   } catch (error) {
-    console.log(JSON.stringify({ error: { name: error.constructor.name, status: error.status, message: error.message,
-                                          code: error.code, type: error.type ?? error.error?.error?.type,
-                                          retry_after: error.headers?.get?.("retry-after") ?? error.headers?.["retry-after"] } }));
+    console.log(JSON.stringify({ error: {
+      name: error.constructor.name, status: error.status, message: error.message, code: error.code,
+      type: error.type ?? error.error?.error?.type,
+      retry_after: error.headers?.get?.("retry-after") ?? error.headers?.["retry-after"] } }));
   }
 }

@@ -1,0 +1,83 @@
+#include "appliance/llm/llm_service.h"
+
+#include "appliance/llm/session_inspectors.h"
+#include "base/file_io.h"
+#include "dlp/catalogue.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace agentsh {
+namespace {
+
+constexpr std::size_t kMaxPriceFile = 4 << 20;
+
+// To the session's audit trail, and to the ledger of all.
+class SessionSink final : public llm::RecordSink {
+ public:
+  SessionSink(std::shared_ptr<policy::Gate> gate, std::shared_ptr<llm::RecordSink> ledger)
+      : gate_(std::move(gate)), ledger_(std::move(ledger)) {}
+  void take(const llm::Record& record) override {
+    gate_->record(llm::to_event(record));
+    if (ledger_) ledger_->take(record);
+  }
+
+ private:
+  std::shared_ptr<policy::Gate> gate_;
+  std::shared_ptr<llm::RecordSink> ledger_;
+};
+
+Result<std::vector<llm::Server>> read_servers(const std::map<std::string, std::string>& providers) {
+  std::vector<llm::Server> servers;
+  for (const auto& [name, url] : providers) {
+    auto server = llm::parse_base_url(url);
+    if (!server) return fail(fmt::format("proxy.providers.{}: {} is no base URL", name, url));
+    server->provider = name;
+    servers.push_back(std::move(*server));
+  }
+  return servers;
+}
+
+Result<std::shared_ptr<const llm::PriceTable>> read_prices(const std::string& file) {
+  if (file.empty()) return std::shared_ptr<const llm::PriceTable>();
+  auto text = read_file(file, kMaxPriceFile);
+  if (!text) return std::unexpected(text.error());
+  return llm::PriceTable::with_overrides(*text, file);
+}
+
+Result<ScannerBuild::Scanner> build_scanner() {
+  auto detectors = dlp::builtin_catalogue();
+  if (!detectors) return std::unexpected(detectors.error());
+  return dlp::Scanner::build(std::move(*detectors));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LlmService>> LlmService::create(const config::ServerConfig& config) {
+  auto servers = read_servers(config.llm.providers);
+  if (!servers) return std::unexpected(servers.error());
+  auto prices = read_prices(config.llm.prices_file);
+  if (!prices) return std::unexpected(prices.error());
+  auto shared = std::make_shared<Shared>();
+  shared->servers = std::move(*servers);
+  shared->prices = std::move(*prices);
+  shared->max_request_bytes = config.llm.max_request_size;
+  const bool enabled = config.llm.mode == config::LlmMode::kEmbedded;
+  if (enabled && shared->settings.mode != dlp::Mode::kDisabled) {
+    shared->scanner = std::make_unique<ScannerBuild>(&build_scanner);
+  }
+  std::unique_ptr<LlmService> service(new LlmService(std::move(shared)));
+  service->enabled_ = enabled;
+  return service;
+}
+
+std::shared_ptr<flows::HttpInspectorFactory> LlmService::inspectors_for(
+    const std::shared_ptr<policy::Gate>& gate) const {
+  if (!enabled_) return nullptr;
+  return make_session_inspectors(shared_, gate->session_id(),
+                                 std::make_shared<SessionSink>(gate, ledger_),
+                                 budgets_ ? budgets_(gate->session_id()) : nullptr);
+}
+
+}  // namespace agentsh

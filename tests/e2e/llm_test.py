@@ -1,0 +1,231 @@
+"""Traffic with LLM APIs by the providers' own clients, intercepted: what leaves, what comes back, what is counted."""
+
+import json
+import os
+import shutil
+import unittest
+import zlib
+
+import harness
+import llm_provider
+
+
+
+def github_token(random):
+    """A token as the issuer makes them: its last six digits are a CRC-32 of the others, in base 62."""
+    alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    sum, digits = zlib.crc32(random.encode()), ""
+    for _ in range(6):
+        digits, sum = alphabet[sum % 62] + digits, sum // 62
+    return f"ghp_{random}{digits}"
+
+
+SECRET = github_token("1234567890abcdefghijABCDEFGHIJ")
+EMAIL = "jane.doe@customer-mail.com"
+
+POLICY = """
+version: 1
+name: e2e
+file_rules:
+  - {name: workspace, paths: ["${PROJECT_ROOT}/**"], operations: ["*"], decision: allow}
+network_rules:
+  - {name: models, domains: [api.openai.com, api.anthropic.com, generativelanguage.googleapis.com, models.example.com],
+     decision: allow}
+command_rules:
+  - {name: everything, decision: allow}
+"""
+
+APIS = ("chat", "responses", "messages", "gemini")
+
+
+def clients():
+    place = harness.Arguments.build / "llm_clients"
+    return place if (place / "node_modules/.installed-lock").exists() else None
+
+
+def link(source, target):
+    """Thousands of files, of which nobody writes one."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+class LlmTest(harness.ApplianceTest):
+    policies = {"e2e": POLICY}
+    mode = "tokenize"
+
+    @classmethod
+    def setUpClass(cls):
+        if shutil.which("node") is None:
+            raise unittest.SkipTest("node is not installed")
+        if clients() is None:
+            raise unittest.SkipTest("the providers' clients are not installed (tests/e2e/llm_clients/install)")
+        cls.config = (f"dlp: {{mode: {cls.mode}}}\n"
+                      "proxy: {providers: {example: 'https://models.example.com/v1'}}\n")
+        super().setUpClass()
+        cls.provider = llm_provider.Provider(cls.world)
+        # In the workspace of all sessions: there any user may read it.
+        cls.shared = cls.appliance.workspace()
+        cls.clients = cls.shared / "llm_clients"
+        shutil.copytree(clients(), cls.clients, copy_function=link)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.provider.close()
+        super().tearDownClass()
+
+    def setUp(self):
+        self.sid = self.create_session(workspace=self.shared)
+        self.provider.requests.clear()
+        self.provider.split = None
+        self.addCleanup(lambda: self.assertEqual(self.provider.errors, []))
+
+    def ask(self, *questions, key="test-key"):
+        """Each a dictionary, or (api, text); their answers."""
+        questions = [{"api": q[0], "text": q[1]} if isinstance(q, tuple) else q for q in questions]
+        output = self.assert_runs(self.sid, shutil.which("node"), self.clients / "ask.mjs",
+                                  input=json.dumps({"key": key, "questions": questions}).encode())
+        return [json.loads(line) for line in output.splitlines()]
+
+    def llm_events(self):
+        return [event for event in self.events(self.sid) if event["type"] == "llm_request"]
+
+
+class Tokenized(LlmTest):
+    """Values become placeholders on the way out and themselves on the way back."""
+
+    def assert_round_trips(self, apis, **options):
+        text = f"write to {EMAIL} with {SECRET} please"
+        answers = self.ask(*({"api": api, "text": text} | options for api in apis))
+        for api, answer in zip(apis, answers, strict=True):
+            with self.subTest(api=api, options=options):
+                self.assertNotIn("error", answer)
+                said = answer["text"]
+                if tool := answer.get("tool"):
+                    said = "You said: " + (json.loads(tool["arguments"]) if "arguments" in tool else tool)["text"]
+                self.assertEqual(said, f"You said: {text}")
+        sent = self.provider.sent()
+        self.assertNotIn(EMAIL, sent)
+        self.assertNotIn(SECRET, sent)
+        self.assertEqual(sent.count("TOK_EMAIL"), len(apis))
+        return answers
+
+    def test_whole_answers(self):
+        self.assert_round_trips(APIS)
+
+    def test_streams(self):
+        *_, answer = self.assert_round_trips(("chat", "messages", "gemini", "responses"), stream=True)
+        # A stream of responses repeats its text whole.
+        self.assertEqual(answer["done"], answer["text"])
+        self.assertEqual(answer["completed"], answer["text"])
+
+    def test_streams_in_pieces_of_one_byte(self):
+        self.provider.split = 1
+        self.assert_round_trips(APIS, stream=True)
+
+    def test_tool_calls(self):
+        self.assert_round_trips(("chat", "messages", "gemini"), tool=True)
+
+    def test_streamed_tool_calls(self):
+        self.assert_round_trips(("chat", "messages", "gemini"), tool=True, stream=True)
+
+    def test_a_server_by_base_url(self):
+        self.assert_round_trips(("chat",), base="https://models.example.com/v1", stream=True)
+        event = self.llm_events()[-1]
+        self.assertEqual(event["fields"]["gen_ai.provider.name"], "example")
+
+    def test_the_same_value_has_the_same_placeholder(self):
+        self.ask(("chat", f"{EMAIL} and {EMAIL}"), ("chat", f"{EMAIL} and {EMAIL}"))
+        first, second = (json.loads(r["body"])["messages"][1]["content"] for r in self.provider.requests)
+        self.assertEqual(first, second)
+        self.assertEqual(first.split()[0], first.split()[2])
+
+    def test_curl(self):
+        body = json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": f"mail {EMAIL}"}]})
+        # Escapes hide nothing.
+        body = body.replace("@", "\\u0040")
+        answer = self.assert_runs(self.sid, "curl", "-sS", "https://api.openai.com/v1/chat/completions", "-d", body,
+                                  "-H", "Content-Type: application/json", "-H", "Authorization: Bearer sk-test")
+        self.assertEqual(json.loads(answer)["choices"][0]["message"]["content"], f"You said: mail {EMAIL}")
+        self.assertNotIn(EMAIL, self.provider.sent())
+        self.assertNotIn("\\u0040", self.provider.last()["body"])
+
+
+class Counted(LlmTest):
+    """Tokens and cost in the audit trail; nothing of the texts."""
+
+    # Input with what was read from and written to caches, as OpenTelemetry has it.
+    USAGE = {"chat": (5, 5), "responses": (3, 5), "messages": (15, 5), "gemini": (3, 7)}
+
+    def test_usage(self):
+        questions = [{"api": api, "text": "one two three", "stream": stream} for api in APIS for stream in (False, True)]
+        self.ask(*questions)
+        for question, event in zip(questions, self.llm_events(), strict=True):
+            with self.subTest(**question):
+                fields = event["fields"]
+                counted = fields["gen_ai.usage.input_tokens"], fields["gen_ai.usage.output_tokens"]
+                self.assertEqual(counted, self.USAGE[question["api"]])
+                self.assertGreater(fields["llm.cost_nano_usd"], 0)
+                self.assertEqual(fields["llm.stream"], question["stream"])
+
+    def test_a_stream_counts_without_being_asked_to(self):
+        answer, = self.ask({"api": "chat", "text": "one two three", "stream": True})
+        self.assertNotIn("usage", answer, "the client did not ask for it")
+        self.assertEqual(answer["choiceless"], 0)
+        self.assertIs(json.loads(self.provider.last()["body"])["stream_options"]["include_usage"], True)
+        fields = self.llm_events()[-1]["fields"]
+        self.assertEqual(fields["gen_ai.usage.input_tokens"], 5)
+        self.assertEqual(fields["gen_ai.usage.output_tokens"], 5)
+
+    def test_a_broken_stream_is_marked(self):
+        self.provider.cut_after = 4
+        answer, = self.ask({"api": "messages", "text": "one two three four five six", "stream": True})
+        self.assertIn("error", answer)
+        event = self.llm_events()[-1]
+        self.assertEqual(event["fields"]["llm.ending"], "interrupted")
+        self.assertEqual(event["fields"]["gen_ai.usage.input_tokens"], 18)
+
+    def test_errors_pass_as_they_are(self):
+        self.provider.fail = (429, {"error": {"message": "slow down", "type": "rate_limit_error", "code": "rate_limit"}},
+                              {"retry-after": "7"})
+        answer, = self.ask(("chat", "hello"))
+        self.assertEqual(answer["error"]["status"], 429)
+        self.assertEqual(answer["error"]["retry_after"], "7")
+        self.assertEqual(answer["error"]["name"], "RateLimitError")
+
+    def test_an_unknown_model_is_named_and_not_free(self):
+        self.ask({"api": "chat", "text": "hello", "model": "nobodys-model-9"})
+        fields = self.llm_events()[-1]["fields"]
+        self.assertNotIn("llm.cost_usd", fields)
+        self.assertIn("nobodys-model-9", json.dumps(fields))
+
+    def test_no_text_and_no_key_is_in_the_trail(self):
+        self.ask(("chat", f"mail {EMAIL}"), key="sk-very-own-key")
+        trail = self.appliance.cli("events", "query", "--session", self.sid, "--limit", "1000").stdout.decode()
+        self.assertNotIn(EMAIL, trail)
+        self.assertNotIn("sk-very-own-key", trail)
+        self.assertIn("email", json.dumps(self.llm_events()[-1]["fields"]["dlp.findings"]))
+
+
+class Blocked(LlmTest):
+    mode = "block"
+
+    def test_refused_in_the_dialects_own_shape(self):
+        answers = self.ask(*((api, f"the key is {SECRET}") for api in APIS))
+        for api, answer in zip(APIS, answers, strict=True):
+            with self.subTest(api=api):
+                self.assertIn("error", answer)
+                self.assertIn("github", answer["error"]["message"].lower())
+                if api != "gemini":  # Whose client tells no status.
+                    self.assertEqual(answer["error"]["name"], "BadRequestError")
+                self.assertNotIn(SECRET, json.dumps(answer))
+        self.assertEqual(self.provider.requests, [])
+
+    def test_what_is_harmless_passes(self):
+        answer, = self.ask(("chat", "hello there"))
+        self.assertEqual(answer["text"], "You said: hello there")
+
+
+if __name__ == "__main__":
+    harness.main()
