@@ -95,6 +95,7 @@ class JsonDocument {
  public:
   static Result<JsonDocument> parse(std::string_view text, JsonLimits limits = {});
   JsonValue root() const { return JsonValue(root_.get()); }
+  const JsonNode& node() const { return *root_; }
 
  private:
   explicit JsonDocument(JsonNode root) : root_(std::make_unique<JsonNode>(std::move(root))) {}

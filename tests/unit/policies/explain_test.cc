@@ -76,7 +76,7 @@ TEST(Enforcement, EverySectionIsAccountedFor) {
   }
   EXPECT_EQ(entry_of(report, "network_rules", "net").by, EnforcedBy::kProxy);
   EXPECT_EQ(entry_of(report, "dns_redirects", "dns").by, EnforcedBy::kDnsService);
-  EXPECT_EQ(entry_of(report, "http_services", "github").extent, Extent::kNothing);
+  EXPECT_EQ(entry_of(report, "http_services", "github").extent, Extent::kWhole);
   EXPECT_EQ(entry_of(report, "resource_limits", "max_memory_mb").by, EnforcedBy::kCgroup);
   EXPECT_EQ(entry_of(report, "resource_limits", "net_bandwidth_mbps").extent, Extent::kNothing);
   EXPECT_EQ(entry_of(report, "command_rules", "cmd").extent, Extent::kPart);
