@@ -50,8 +50,8 @@ class SubjectBudget final : public llm::Budget {
   };
 
   std::vector<BudgetBook::Charge> charges(std::string_view model) const {
-    std::vector<BudgetBook::Charge> charges;
-    if (!limits_.none()) charges.push_back({subject_, &limits_});
+    // What has no limit is counted all the same: used() tells it.
+    std::vector<BudgetBook::Charge> charges = {{subject_, &limits_}};
     const SpendingLimits& common = control_->limits_;
     for (const SpendingLimits::OfModel& one : common.models) {
       if (!matches_model(one.models, model)) continue;

@@ -37,7 +37,8 @@ Exchange::Exchange(Target target, std::shared_ptr<const LlmServices> services,
       started_(std::chrono::steady_clock::now()),
       content_type_(request.content_type),
       content_encoding_(request.content_encoding),
-      signed_body_(request.authorization.starts_with("AWS4-")) {
+      signed_body_(request.authorization.starts_with("AWS4-") ||
+                   request.path.find("X-Amz-Signature=") != std::string_view::npos) {
   record_.id = new_id();
   record_.session_id = services_->session_id;
   record_.key_id = services_->key_id;
@@ -109,8 +110,14 @@ std::optional<Refusal> Exchange::push_request(std::string_view chunk, bool last,
 Plan Exchange::begin_answer(const AnswerHeadInfo& answer) {
   Plan plan;
   record_.status = answer.status;
+  // Without content, or what follows is no HTTP any more.
+  if (answer.status == 101 || answer.status == 204 || answer.status == 304) {
+    answer_ended_ = true;
+    return plan;
+  }
   const AnswerPolicy policy{.vault = services_->vault, .profile = services_->answer_profile};
   if (!is_identity(answer.content_encoding)) {
+    plan.body = Plan::Body::kObserve;  // Its size is known, and whether it ended.
     if (!looks(policy.profile)) return plan;
     plan.refusal = refuse({.status = 502,
                            .code = "encoded_answer",
@@ -143,9 +150,11 @@ std::optional<Refusal> Exchange::push_answer(std::string_view chunk, bool last, 
   if (answer_hash_) answer_hash_->add(chunk);
   if (!answer_) {
     out += chunk;
-    return {};
+  } else if (auto refusal = answer_->push(chunk, last, out)) {
+    return refuse(std::move(*refusal));
   }
-  if (auto refusal = answer_->push(chunk, last, out)) return refuse(std::move(*refusal));
+  // Before the client has the end: its next request finds this one counted.
+  if (last) finish();
   return {};
 }
 
