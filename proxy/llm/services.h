@@ -40,7 +40,8 @@ class Budget {
 struct LlmServices {
   std::string session_id;
   std::string key_id;
-  // Null: nothing is looked for in requests, or in answers.
+  // Null: nothing is looked for in requests, or in answers. In answers it is usually only for the
+  // secrets that we hold: what a detector tokenizes there the agent sees as a placeholder.
   std::shared_ptr<const dlp::Profile> request_profile;
   std::shared_ptr<const dlp::Profile> answer_profile;
   // Null: nothing is tokenized or restored.

@@ -224,17 +224,9 @@ bool StreamEditor::edit_piece(const Piece& piece, std::string_view data, std::st
     text = scratch_;
   }
   std::string edited;
-  if (piece.delta) {
-    Text& owner = text_of(piece);
-    owner.filter->push(text, edited);
-    if (ends(piece.key)) owner.filter->finish(edited);
-    const bool flat = dialect_ == Dialect::kResponses || dialect_ == Dialect::kRealtime;
-    if (flat && owner.filter->holds()) {
-      owner.like = data;
-      owner.like_begin = piece.token.begin;
-      owner.like_end = piece.token.end;
-    }
-  } else if (piece.use == TextUse::kJson) {
+  if (Text* owner = piece.delta ? text_of(piece) : nullptr) {
+    edit_delta(*owner, piece, text, data, edited);
+  } else if (piece.use == TextUse::kJson || piece.use == TextUse::kJsonDelta) {
     edited = dlp::edit_text(*whole_json_, text);
   } else if (piece.use == TextUse::kDataUrl && text.starts_with("data:")) {
     return false;
@@ -248,16 +240,29 @@ bool StreamEditor::edit_piece(const Piece& piece, std::string_view data, std::st
   return true;
 }
 
-StreamEditor::Text& StreamEditor::text_of(const Piece& piece) {
+void StreamEditor::edit_delta(Text& owner, const Piece& piece, std::string_view text,
+                              std::string_view data, std::string& out) {
+  owner.filter->push(text, out);
+  if (ends(piece.key)) owner.filter->finish(out);
+  const bool flat = dialect_ == Dialect::kResponses || dialect_ == Dialect::kRealtime;
+  if (!flat || !owner.filter->holds()) return;
+  owner.like = data;
+  owner.like_begin = piece.token.begin;
+  owner.like_end = piece.token.end;
+}
+
+// Null when there are too many.
+StreamEditor::Text* StreamEditor::text_of(const Piece& piece) {
   for (Text& text : texts_) {
-    if (text.key == piece.key) return text;
+    if (text.key == piece.key) return &text;
   }
+  if (texts_.size() >= kMaxTexts) return nullptr;
   const FilterKind kind = piece.use == TextUse::kJsonDelta ? FilterKind::kJson : FilterKind::kText;
   texts_.push_back({.key = piece.key,
                     .kind = kind,
                     .filter = std::make_unique<TextFilter>(policy_, kind),
                     .like = {}});
-  return texts_.back();
+  return &texts_.back();
 }
 
 // ---- Ends of texts.

@@ -42,6 +42,9 @@ struct EventOutcome {
 
 class StreamEditor {
  public:
+  // Texts that go on at once. A stream with more of them has those beyond looked at by the delta.
+  static constexpr std::size_t kMaxTexts = 256;
+
   struct Options {
     Dialect dialect = Dialect::kChat;
     std::string_view model = {};  // For fields_of().
@@ -97,7 +100,9 @@ class StreamEditor {
   TextUse use_of_delta(const Piece& piece) const;
   void edit(std::string_view data, EventOutcome& outcome);
   bool edit_piece(const Piece& piece, std::string_view data, std::string& out);
-  Text& text_of(const Piece& piece);
+  void edit_delta(Text& owner, const Piece& piece, std::string_view text, std::string_view data,
+                  std::string& out);
+  Text* text_of(const Piece& piece);
   void end_texts(EventOutcome& outcome);
   void end_others(EventOutcome& outcome);
   void flush(Text& text, EventOutcome& outcome);

@@ -635,6 +635,32 @@ TEST(LlmAnswer, ErrorsOfProvidersPass) {
   EXPECT_FALSE(run(script, services()).refusal);
 }
 
+TEST(LlmAnswer, AnswersWithoutContentAreComplete) {
+  for (int status : {101, 204, 304}) {
+    Script script;
+    script.request = R"({"model":"gpt-4o","messages":[]})";
+    script.status = status;
+    script.whole_answer = false;
+    const Outcome outcome = run(script, services());
+    EXPECT_EQ(outcome.begin_answer.body, Plan::Body::kPass);
+    EXPECT_EQ(outcome.record.ending, Ending::kComplete);
+  }
+}
+
+TEST(LlmAnswer, AStreamOfEverNewTextsIsBounded) {
+  Script script = kMessages;
+  for (int i = 0; i < 2000; ++i) {
+    script.answer += messages_event(
+        "content_block_delta", R"({"type":"content_block_delta","index":)" + std::to_string(i) +
+                                   R"(,"delta":{"type":"text_delta","text":")" +
+                                   placeholder(kMail) + "\"}}");
+  }
+  const std::string answer = run(script, services()).answer;
+  std::size_t restored = 0;
+  for (std::size_t at = 0; (at = answer.find(kMail, at)) != std::string::npos; ++at) ++restored;
+  EXPECT_EQ(restored, 2000U);
+}
+
 TEST(LlmAnswer, UnreadableAnswersBreakOff) {
   Script script;
   script.request = R"({"model":"gpt-4o","messages":[]})";
