@@ -16,19 +16,17 @@ namespace {
 struct Kind {
   std::size_t count;  // Counted bytes
   std::size_t span;   // within so many.
-  bool capitals;      // What is counted beside digits.
-  bool small_letters;
+  bool letters;       // Letters are counted beside digits.
 };
-constexpr Kind kKinds[kEvidenceKinds] = {
-    {5, 16, false, false}, {6, 20, true, false}, {20, 20, true, true}};
+constexpr Kind kKinds[kEvidenceKinds] = {{5, 16, false}, {20, 20, true}, {4, 8, false}};
 constexpr std::size_t kMaxCount = 20;
 
 ByteSet counted_bytes(const Kind& kind) {
   ByteSet set;
   for (unsigned byte = '0'; byte <= '9'; ++byte) set.set(byte);
   for (unsigned letter = 0; letter < 26; ++letter) {
-    if (kind.capitals) set.set('A' + letter);
-    if (kind.small_letters) set.set('a' + letter);
+    if (!kind.letters) break;
+    set.set('A' + letter).set('a' + letter);
   }
   return set;
 }
@@ -93,8 +91,11 @@ std::uint64_t counted_bits(const Kind& kind, const char* text) {
   for (unsigned part = 0; part < 4; ++part) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + 16 * part));
     __m128i counted = within(bytes, '0', 10);
-    if (kind.capitals) counted = _mm_or_si128(counted, within(bytes, 'A', 26));
-    if (kind.small_letters) counted = _mm_or_si128(counted, within(bytes, 'a', 26));
+    if (kind.letters) {
+      // Bit 5 tells capitals from small letters.
+      const __m128i small = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+      counted = _mm_or_si128(counted, within(small, 'a', 26));
+    }
     const auto mask = static_cast<unsigned>(_mm_movemask_epi8(counted));
     bits |= static_cast<std::uint64_t>(mask) << (16 * part);
   }
@@ -107,32 +108,65 @@ std::uint64_t counted_bits(const Kind& kind, const char* text) {
     const auto within = [&](char first, unsigned count) {
       return static_cast<unsigned char>(text[i] - first) < count;
     };
-    const bool counted = within('0', 10) || (kind.capitals && within('A', 26)) ||
-                         (kind.small_letters && within('a', 26));
+    const bool counted = within('0', 10) || (kind.letters && (within('A', 26) || within('a', 26)));
     bits |= static_cast<std::uint64_t>(counted) << i;
   }
   return bits;
 }
 #endif
 
-// The places of the last counted bytes.
-class Recent {
- public:
-  explicit Recent(const Kind& kind) : kind_(kind) {}
-  // Whether the one at `place` completes the evidence.
-  bool add(std::size_t place) {
-    places_[next_] = place;
-    next_ = next_ + 1 == kind_.count ? 0 : next_ + 1;
-    if (seen_ < kind_.count) ++seen_;
-    return seen_ == kind_.count && place - places_[next_] < kind_.span;
-  }
+// Calls take(place of the first, bits) for each 64 bytes of text[floor...].
+template <class Take>
+void each_block(const Kind& kind, std::string_view text, std::size_t floor, Take take) {
+  std::size_t at = floor;
+  for (; at + 64 <= text.size(); at += 64) take(at, counted_bits(kind, text.data() + at));
+  if (at == text.size()) return;
+  char tail[64] = {};
+  std::memcpy(tail, text.data() + at, text.size() - at);
+  take(at, counted_bits(kind, tail));
+}
 
- private:
-  const Kind& kind_;
-  std::array<std::size_t, kMaxCount> places_{};
-  std::size_t next_ = 0;  // The oldest.
-  std::size_t seen_ = 0;
-};
+void add_place(std::size_t place, std::vector<EvidenceRange>& places) {
+  if (!places.empty() && places.back().end == place) {
+    ++places.back().end;
+  } else {
+    places.push_back({place, place + 1});
+  }
+}
+
+void find_digits(const Kind& kind, std::string_view text, std::size_t floor,
+                 std::vector<EvidenceRange>& places) {
+  std::array<std::size_t, kMaxCount> last{};  // A ring of the last places.
+  std::size_t oldest = 0;
+  std::size_t seen = 0;
+  each_block(kind, text, floor, [&](std::size_t at, std::uint64_t bits) {
+    for (; bits != 0; bits &= bits - 1) {
+      const std::size_t place = at + static_cast<std::size_t>(std::countr_zero(bits));
+      last[oldest] = place;
+      oldest = oldest + 1 == kind.count ? 0 : oldest + 1;
+      if (++seen >= kind.count && place - last[oldest] < kind.span) add_place(place, places);
+    }
+  });
+}
+
+void find_runs(const Kind& kind, std::string_view text, std::size_t floor,
+               std::vector<EvidenceRange>& places) {
+  static_assert(kKinds[1].count == 20);
+  std::uint64_t before = 0;
+  each_block(kind, text, floor, [&](std::size_t at, std::uint64_t bits) {
+    // A bit stays where the 19 bits before it are set too.
+    unsigned __int128 runs = (static_cast<unsigned __int128>(bits) << 64) | before;
+    before = bits;
+    runs &= runs << 1;
+    runs &= runs << 2;
+    runs &= runs << 4;
+    runs &= runs << 8;
+    runs &= runs << 4;
+    for (auto ends = static_cast<std::uint64_t>(runs >> 64); ends != 0; ends &= ends - 1) {
+      add_place(at + static_cast<std::size_t>(std::countr_zero(ends)), places);
+    }
+  });
+}
 
 }  // namespace
 
@@ -146,29 +180,28 @@ std::optional<Evidence> evidence_of(const PatternShape& shape) {
   return std::nullopt;
 }
 
-void evidence_ranges(Evidence which, std::string_view text, std::size_t floor, std::size_t reach,
-                     std::vector<EvidenceRange>& ranges) {
+void find_evidence(Evidence which, std::string_view text, std::size_t floor,
+                   std::vector<EvidenceRange>& places) {
+  places.clear();
   const Kind& kind = kKinds[static_cast<std::size_t>(which)];
-  Recent recent(kind);
+  if (kind.letters) {
+    find_runs(kind, text, floor, places);
+  } else {
+    find_digits(kind, text, floor, places);
+  }
+}
+
+void ranges_around(const std::vector<EvidenceRange>& places, std::size_t text_size,
+                   std::size_t floor, std::size_t reach, std::vector<EvidenceRange>& ranges) {
+  ranges.clear();
   const std::size_t least = floor > 0 ? floor - 1 : 0;
-  char tail[64];
-  for (std::size_t at = floor; at < text.size(); at += 64) {
-    const char* block = text.data() + at;
-    if (text.size() - at < 64) {
-      std::memset(tail, 0, sizeof tail);
-      std::memcpy(tail, block, text.size() - at);
-      block = tail;
-    }
-    for (std::uint64_t bits = counted_bits(kind, block); bits != 0; bits &= bits - 1) {
-      const std::size_t place = at + static_cast<std::size_t>(std::countr_zero(bits));
-      if (!recent.add(place)) continue;
-      const std::size_t begin = place > least + reach ? place - reach : least;
-      const std::size_t end = std::min(text.size(), place + reach + 1);
-      if (!ranges.empty() && begin <= ranges.back().end) {
-        ranges.back().end = end;
-      } else {
-        ranges.push_back({begin, end});
-      }
+  for (const EvidenceRange& place : places) {
+    const std::size_t begin = place.begin > least + reach ? place.begin - reach : least;
+    const std::size_t end = std::min(text_size, place.end + reach);
+    if (!ranges.empty() && begin <= ranges.back().end) {
+      ranges.back().end = end;
+    } else {
+      ranges.push_back({begin, end});
     }
   }
 }

@@ -2,8 +2,8 @@
 //
 // A pattern without a literal that an automaton could look for (an identity number, a card number,
 // a wallet's address) is tried at every word, and a hundred of them together are slow. But each of
-// their matches holds certain bytes close together: five digits, or six capital letters and
-// digits, or a long run of letters and digits. Prose and code have few such places, which are found
+// their matches holds certain bytes close together: five digits, or a long run of letters and
+// digits. Prose and code have few such places, which are found
 // at several GB/s; the patterns are tried there only. It changes nothing about what is found.
 #pragma once
 
@@ -18,9 +18,9 @@
 namespace agentsh::dlp {
 
 enum class Evidence : std::uint8_t {
-  kDigits,    // 5 of 0-9 within 16 bytes.
-  kCapitals,  // 6 of 0-9 and A-Z within 20 bytes.
-  kToken,     // 20 of 0-9, A-Z and a-z in a row.
+  kDigits,     // 5 of 0-9 within 16 bytes.
+  kToken,      // 20 of 0-9, A-Z and a-z in a row.
+  kFewDigits,  // 4 of 0-9 within 8 bytes.
 };
 inline constexpr std::size_t kEvidenceKinds = 3;
 
@@ -31,10 +31,12 @@ struct EvidenceRange {
   std::size_t begin = 0;
   std::size_t end = 0;
 };
-// Appends the ranges of `text` that hold every match which begins at or after `floor`, is no longer
-// than `reach` and holds the evidence, with a byte on either side; ascending, apart from each
-// other.
-void evidence_ranges(Evidence kind, std::string_view text, std::size_t floor, std::size_t reach,
-                     std::vector<EvidenceRange>& ranges);
+// Sets `places` to where the evidence is complete in text[floor...]: ranges of places, ascending.
+void find_evidence(Evidence kind, std::string_view text, std::size_t floor,
+                   std::vector<EvidenceRange>& places);
+// Sets `ranges` to those of `text` that hold every match which begins at or after `floor`, is no
+// longer than `reach` and holds the evidence, with a byte on either side; ascending, apart.
+void ranges_around(const std::vector<EvidenceRange>& places, std::size_t text_size,
+                   std::size_t floor, std::size_t reach, std::vector<EvidenceRange>& ranges);
 
 }  // namespace agentsh::dlp

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 namespace agentsh::dlp {
 namespace {
@@ -157,131 +156,53 @@ std::string json_unescaped(std::string_view raw) {
   return text;
 }
 
+JsonSplice::JsonSplice(TextEditor& editor) : splice_(editor, append_json_escaped) {}
+
 void JsonSplice::begin(const TextOrigin& origin) {
-  edits_.clear();
-  stretches_.clear();
-  first_ = 0;
-  kept_.clear();
-  kept_used_ = 0;
+  is_fresh_ = true;
   partial_.clear();
-  received_ = 0;
-  editor_.begin(origin);
+  splice_.begin(origin);
 }
 
 bool JsonSplice::push(std::string_view raw, std::string& out) {
+  if (raw.empty()) return true;
+  is_fresh_ = false;
   if (!decode(raw, false)) return false;
-  editor_.push(decoded_, edits_);
-  apply(out);
+  splice_.push(out);
   return true;
 }
 
 bool JsonSplice::finish(std::string_view raw, std::string& out) {
-  // The usual case: all of a string that has no escapes. Nothing needs to be kept or decoded.
-  if (received_ == 0 && partial_.empty() && std::memchr(raw.data(), '\\', raw.size()) == nullptr) {
-    editor_.finish(raw, edits_);
-    if (editor_.settled() != raw.size()) return false;
-    std::size_t used = 0;
-    for (const Edit& edit : edits_) {
-      out.append(raw, used, edit.begin - used);
-      append_json_escaped(out, edit.replacement);
-      used = edit.end;
-    }
-    out.append(raw, used);
-    return true;
-  }
-  if (!decode(raw, true)) return false;
-  editor_.finish(decoded_, edits_);
-  if (editor_.settled() != received_) return false;
-  apply(out);
-  return true;
+  // The usual case: all of a string that has no escapes.
+  if (is_fresh_ && !raw.contains('\\')) return splice_.edit_whole(raw, out);
+  return decode(raw, true) && splice_.finish(out);
 }
 
-// Decodes a piece into decoded_ and notes how it was spelled.
 bool JsonSplice::decode(std::string_view raw, bool at_end) {
-  decoded_.clear();
   std::string joined;
   if (!partial_.empty()) {
     joined = partial_ + std::string(raw);
     partial_.clear();
     raw = joined;
   }
-  if (kept_used_ > 4096) {
-    kept_.erase(0, kept_used_);
-    kept_used_ = 0;
-    stretches_.erase(stretches_.begin(), stretches_.begin() + static_cast<std::ptrdiff_t>(first_));
-    first_ = 0;
-  }
+  std::string decoded;
   while (!raw.empty()) {
     const std::size_t literal = std::min(raw.find('\\'), raw.size());
-    if (literal > 0) {
-      const auto size = static_cast<std::uint32_t>(literal);
-      stretches_.push_back({received_, size, size, true});
-      received_ += literal;
-      decoded_.append(raw, 0, literal);
-      kept_.append(raw, 0, literal);
-      raw.remove_prefix(literal);
-      continue;
-    }
+    splice_.add_literal(raw.substr(0, literal));
+    raw.remove_prefix(literal);
+    if (raw.empty()) break;
     const JsonEscape escape = read_json_escape(raw, at_end);
     if (escape.size == 0) {
       partial_ = raw;
       return !at_end;
     }
     if (escape.size > raw.size()) return false;
-    kept_.append(raw, 0, escape.size);
-    add_escape(escape.code_point, escape.size);
+    decoded.clear();
+    append_code_point(decoded, escape.code_point);
+    splice_.add_escape(decoded, raw.substr(0, escape.size));
     raw.remove_prefix(escape.size);
   }
   return true;
-}
-
-void JsonSplice::add_escape(std::uint32_t code_point, std::size_t raw_size) {
-  const std::size_t before = decoded_.size();
-  append_code_point(decoded_, code_point);
-  const std::size_t size = decoded_.size() - before;
-  stretches_.push_back(
-      {received_, static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(raw_size), false});
-  received_ += size;
-}
-
-void JsonSplice::apply(std::string& out) {
-  for (const Edit& edit : edits_) {
-    emit_until(widened(edit.begin, false), &out);
-    append_json_escaped(out, edit.replacement);
-    emit_until(widened(edit.end, true), nullptr);
-  }
-  edits_.clear();
-  emit_until(widened(editor_.settled(), false), &out);
-}
-
-// An offset within an escape, moved to the escape's beginning or end.
-std::uint64_t JsonSplice::widened(std::uint64_t decoded, bool up) const {
-  const auto after = std::upper_bound(
-      stretches_.begin() + static_cast<std::ptrdiff_t>(first_), stretches_.end(), decoded,
-      [](std::uint64_t offset, const Stretch& stretch) { return offset < stretch.decoded; });
-  if (after == stretches_.begin() + static_cast<std::ptrdiff_t>(first_)) return decoded;
-  const Stretch& stretch = *std::prev(after);
-  const std::uint64_t end = stretch.decoded + stretch.decoded_size;
-  if (stretch.is_literal || decoded == stretch.decoded || decoded >= end) return decoded;
-  return up ? end : stretch.decoded;
-}
-
-// Moves everything before `decoded` out, or away when there is no `out`.
-void JsonSplice::emit_until(std::uint64_t decoded, std::string* out) {
-  while (first_ < stretches_.size() && stretches_[first_].decoded < decoded) {
-    Stretch& stretch = stretches_[first_];
-    std::uint64_t raw_size = stretch.raw_size;
-    if (stretch.decoded + stretch.decoded_size <= decoded) {
-      ++first_;
-    } else {
-      raw_size = decoded - stretch.decoded;
-      stretch.decoded = decoded;
-      stretch.decoded_size -= static_cast<std::uint32_t>(raw_size);
-      stretch.raw_size = stretch.decoded_size;
-    }
-    if (out != nullptr) out->append(kept_, kept_used_, raw_size);
-    kept_used_ += raw_size;
-  }
 }
 
 }  // namespace agentsh::dlp

@@ -6,8 +6,10 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <mutex>
+#include <utility>
 
 namespace agentsh::dlp {
 
@@ -29,6 +31,7 @@ struct PatternSet::Pattern {
 struct PatternSet::Workspace {
   hs_scratch_t* scratch = nullptr;
   OpenMatches::Scratch open_matches;
+  std::array<std::vector<EvidenceRange>, kEvidenceKinds> places;
   std::vector<EvidenceRange> ranges;
 
   ~Workspace() { hs_free_scratch(scratch); }
@@ -176,14 +179,18 @@ void PatternSet::find_ends(std::string_view text, std::size_t floor,
                            std::vector<MatchEnd>& ends) const {
   Lease lease(*this);
   ends.clear();
+  std::array<bool, kEvidenceKinds> is_known{};
   for (const Group& group : groups_) {
     if (!group.evidence) {
       // One byte before the floor is enough for word boundaries.
       scan_range(group, *lease, text, {floor > 0 ? floor - 1 : 0, text.size()}, ends);
       continue;
     }
-    lease->ranges.clear();
-    evidence_ranges(*group.evidence, text, floor, group.reach, lease->ranges);
+    const auto kind = static_cast<std::size_t>(*group.evidence);
+    if (!std::exchange(is_known[kind], true)) {
+      find_evidence(*group.evidence, text, floor, lease->places[kind]);
+    }
+    ranges_around(lease->places[kind], text.size(), floor, group.reach, lease->ranges);
     for (const EvidenceRange& range : lease->ranges) {
       scan_range(group, *lease, text, {range.begin, range.end}, ends);
     }

@@ -12,12 +12,14 @@ void TextStream::push(std::string_view text, std::string& out) {
   emit(out);
 }
 
-void TextStream::finish(std::string& out) {
+bool TextStream::finish(std::string& out) {
   editor_.finish({}, edits_);
   emit(out);
+  const bool is_finished = held_.empty();
   held_.clear();
   emitted_ = 0;
   editor_.begin({});
+  return is_finished;
 }
 
 void TextStream::emit(std::string& out) {

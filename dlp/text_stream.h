@@ -25,7 +25,8 @@ class TextStream {
   explicit TextStream(TextEditor& editor, const TextOrigin& origin = {});
 
   void push(std::string_view text, std::string& out);
-  void finish(std::string& out);
+  // False when the editor did not finish the text (a redactor that blocks).
+  bool finish(std::string& out);
   // Bytes that came in and are not out yet, in whatever form.
   std::size_t held() const { return held_.size(); }
 

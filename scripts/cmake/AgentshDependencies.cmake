@@ -14,6 +14,8 @@ pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
 # It says -pthread, which changes nothing here but that its users could not share a precompiled header with others.
 set_property(TARGET PkgConfig::re2 PROPERTY INTERFACE_COMPILE_OPTIONS "")
 pkg_check_modules(libhs REQUIRED IMPORTED_TARGET libhs)  # Vectorscan
+pkg_check_modules(brotlidec REQUIRED IMPORTED_TARGET libbrotlidec)
+pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(libbpf REQUIRED IMPORTED_TARGET libbpf)
 pkg_check_modules(libseccomp REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(libnftnl REQUIRED IMPORTED_TARGET libnftnl)
@@ -24,5 +26,6 @@ find_path(RAPIDJSON_INCLUDE rapidjson/document.h REQUIRED)
 
 if(AGENTSH_TESTS)
   find_package(GTest REQUIRED)
+  pkg_check_modules(brotlienc REQUIRED IMPORTED_TARGET libbrotlienc)
   find_package(benchmark REQUIRED)
 endif()
