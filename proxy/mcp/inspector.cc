@@ -78,7 +78,8 @@ class McpInspector final : public flows::HttpInspector {
   const policy::McpRules& rules_;
   const std::string server_;
   const policy::Actor actor_;
-  bool hinted_ = false;  // The head, or the server's past, says that this is MCP.
+  bool hinted_ = false;         // The head, or the server's past, says that this is MCP.
+  bool answers_posts_ = false;  // Streamable HTTP: the answer to a message is that of its POST.
   bool is_mcp_ = false;  // The request's content does; or its answer is a stream that may be.
   std::string held_;
   Answer answer_ = Answer::kOther;
@@ -105,6 +106,7 @@ HeadAction McpInspector::on_request_head(const http::RequestHead& head) {
   hinted_ = session_->is_known(server_) || head.find("mcp-session-id") != nullptr ||
             head.find("mcp-protocol-version") != nullptr ||
             (wants_events && holds(accept, "application/json"));
+  answers_posts_ = wants_events || holds(accept, "application/json");
   if (head.method() == "GET") {
     is_mcp_ = wants_events;
     if (is_mcp_) action.edits.set.emplace_back("Accept-Encoding", "identity");
@@ -188,8 +190,9 @@ std::optional<InspectorRefusal> McpInspector::judge_request() {
   refused.advice = "Use another tool; the policy's mcp_rules say which.";
   refused.body = refusal(messages, document->root().is_array(), denial->rule, denial->message);
   // A message without an id gets no answer: HTTP says that it was not accepted.
+  // So it does over the older transport, whose clients look at nothing else of an answer to a POST.
   if (!refused.body.empty() && refused.body != "[]") {
-    refused.status = 200;
+    refused.status = answers_posts_ ? 200 : 403;
     refused.content_type = "application/json";
   } else {
     refused.body.clear();
