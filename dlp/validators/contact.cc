@@ -98,8 +98,8 @@ bool phone_us(std::string_view value, const ValidatorParameters&) {
   return is_north_american_number(digits);
 }
 
-bool phone_national(std::string_view value, const ValidatorParameters& parameters) {
-  return is_national_number(static_cast<int>(parameters.numbers[0]), Digits::of(value));
+bool phone_national(std::string_view value, const ValidatorParameters&) {
+  return is_national_number(Digits::of(value));
 }
 
 int month_named(std::string_view text) {
@@ -144,8 +144,8 @@ constexpr std::array kEntries = {
     ValidatorEntry{"birth_date", birth_date, 0, 0, "a day since 1900"},
     ValidatorEntry{"email", email, 0, 0, "a mailbox under a top-level domain that exists"},
     ValidatorEntry{"phone_e164", phone_e164, 0, 0, "country code and length of an E.164 number"},
-    ValidatorEntry{"phone_national", phone_national, 1, 1,
-                   "length and prefix of a number in the country with code N"},
+    ValidatorEntry{"phone_national", phone_national, 0, 0,
+                   "prefix and length of a number as some country dials it"},
     ValidatorEntry{"phone_us", phone_us, 0, 0, "area and exchange of the North American plan"},
 };
 

@@ -52,8 +52,8 @@ bool is_reserved_ipv4(const std::array<int, 4>& part) {
          (part[0] == 203 && part[1] == 0 && part[2] == 113);
 }
 
-// An address that is routed, and no version number: three parts below 20 are (as well as the
-// well-known resolvers 1.1.1.1 and 8.8.8.8, which are nobody's personal data).
+// An address that is routed, and no version number: three parts below 20 or all below 32 are (and
+// the well-known resolvers 1.1.1.1 and 8.8.8.8, which are nobody's personal data).
 bool public_ipv4(std::string_view value, const ValidatorParameters&) {
   std::array<int, 4> part{};
   std::size_t small = 0;
@@ -68,7 +68,8 @@ bool public_ipv4(std::string_view value, const ValidatorParameters&) {
     at = next;
     small += part[i] < 20 ? 1 : 0;
   }
-  return at == end && small < 3 && !is_reserved_ipv4(part);
+  const bool version = small >= 3 || std::ranges::max(part) < 32;
+  return at == end && !version && !is_reserved_ipv4(part);
 }
 
 // A global unicast address that is not for documentation (2001:db8::/32, 3fff::/20).

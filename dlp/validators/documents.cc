@@ -52,7 +52,7 @@ std::string_view last(std::string_view value, std::size_t length) {
 
 // TD3, two lines of 44.
 bool passport_mrz(std::string_view value, const ValidatorParameters&) {
-  if (value.size() < 89) return false;
+  if (value.size() < 89 || value.front() != 'P' || value.find_first_of("\r\n ") != 44) return false;
   const std::string_view line = last(value, 44);
   return mrz_checks({line.substr(0, 9)}, line[9]) && mrz_checks({line.substr(13, 6)}, line[19]) &&
          mrz_checks({line.substr(21, 6)}, line[27]) &&
@@ -62,8 +62,9 @@ bool passport_mrz(std::string_view value, const ValidatorParameters&) {
 
 // TD1, three lines of 30.
 bool id_card_mrz(std::string_view value, const ValidatorParameters&) {
-  if (value.size() < 92) return false;
+  if (value.size() < 92 || value.find_first_of("\r\n ") != 30) return false;
   const std::string_view first = value.substr(0, 30);
+  if (first[0] != 'A' && first[0] != 'C' && first[0] != 'I') return false;
   const auto second_at = value.find_first_of("0123456789", 30);
   if (second_at == std::string_view::npos || second_at + 30 > value.size()) return false;
   const std::string_view second = value.substr(second_at, 30);

@@ -73,8 +73,8 @@ bool is_common_pair(char a, char b) {
   return kCommon[static_cast<std::size_t>((lowered(a) - 'a') * 26 + (lowered(b) - 'a'))];
 }
 
-// Made of words, as identifiers, paths and sentences are. Random text passes for words once in some
-// thousands at 16 characters, and practically never when longer.
+// Made of words, as identifiers, paths and sentences are. Of random texts one in 200 passes for
+// words at 16 characters, one in 1000 at 24.
 bool reads_as_words(std::string_view value) {
   std::size_t pairs = 0;
   std::size_t common = 0;
@@ -86,7 +86,7 @@ bool reads_as_words(std::string_view value) {
     ++pairs;
     if (is_common_pair(value[i - 1], value[i])) ++common;
   }
-  return pairs >= 5 && letters * 2 > value.size() && common * 2 >= pairs;
+  return pairs >= 6 && letters * 2 > value.size() && common * 20 >= pairs * 13;
 }
 
 bool entropy(std::string_view value, const ValidatorParameters& parameters) {
@@ -95,6 +95,11 @@ bool entropy(std::string_view value, const ValidatorParameters& parameters) {
 
 bool classes(std::string_view value, const ValidatorParameters& parameters) {
   return count_classes(value) >= parameters.numbers[0];
+}
+
+bool length(std::string_view value, const ValidatorParameters& parameters) {
+  const auto size = static_cast<double>(value.size());
+  return size >= parameters.numbers.front() && size <= parameters.numbers.back();
 }
 
 bool letters_and_digits(std::string_view value, const ValidatorParameters&) {
@@ -143,6 +148,10 @@ bool not_placeholder(std::string_view value, const ValidatorParameters&) {
   return !is_placeholder(value);
 }
 
+bool not_words(std::string_view value, const ValidatorParameters&) {
+  return !reads_as_words(value);
+}
+
 // A value with the randomness of a key, for secrets known by their names only.
 bool random_token(std::string_view value, const ValidatorParameters&) {
   if (is_placeholder(value) || reads_as_words(value)) return false;
@@ -164,7 +173,11 @@ bool password_like(std::string_view value, const ValidatorParameters&) {
   const bool sign = std::ranges::any_of(value, [](char c) {
     return std::string_view("!@#%^&*+=?~").find(c) != std::string_view::npos;
   });
-  if (!digit && !sign) return false;
+  if (!digit && !sign) {
+    // Letters only: what a generator makes, no word.
+    return value.size() >= 10 && count_classes(value) == 2 && !reads_as_words(value) &&
+           shannon_entropy(value) >= 3;
+  }
   if (std::ranges::none_of(value, is_letter)) return digit && value.size() >= 6;
   if (value.find("::") != std::string_view::npos || value.find("->") != std::string_view::npos ||
       value.find("&&") != std::string_view::npos || value.find("==") == 0) {
@@ -182,11 +195,13 @@ constexpr std::array kEntries = {
     ValidatorEntry{"classes", classes, 1, 1, "at least N of lower case, upper case and digits"},
     ValidatorEntry{"entropy", entropy, 1, 1, "at least N bits of Shannon entropy a character"},
     ValidatorEntry{"has_digits", has_digits, 1, 1, "at least N digits"},
+    ValidatorEntry{"length", length, 1, 2, "N bytes, or N to M"},
     ValidatorEntry{"letters_and_digits", letters_and_digits, 0, 0, "a letter and a digit at least"},
     ValidatorEntry{"not_hex", not_hex, 0, 0, "something else than hexadecimal digits"},
     ValidatorEntry{"not_placeholder", not_placeholder, 0, 0,
                    "nothing that documentation writes in place of a secret"},
     ValidatorEntry{"not_sequence", not_sequence, 0, 0, "no 1111111 and no 12345678"},
+    ValidatorEntry{"not_words", not_words, 0, 0, "no identifier, path or sentence"},
     ValidatorEntry{"password_like", password_like, 0, 0,
                    "a password rather than an expression or a word"},
     ValidatorEntry{"random_token", random_token, 0, 0, "the randomness of a generated key"},

@@ -76,16 +76,22 @@ bool is_north_american_number(const Digits& digits) {
          digits[1] != 9 && !digits.is_sequence() && !digits.first(6).is_sequence();
 }
 
-bool is_national_number(int country, const Digits& digits) {
-  const auto plan = std::ranges::find(kPlans, country, &Plan::code);
-  if (plan == kPlans.end() || digits.is_sequence() || digits.empty()) return false;
-  const bool trunk = digits[0] == 0 && country != 39;
-  const Digits number = trunk ? digits.from(1) : digits;
-  if (number.size() < plan->shortest || number.size() > plan->longest) return false;
-  // Spain, Italy, Brazil, India and China are dialled without a trunk prefix.
-  const bool prefix_optional =
-      country == 34 || country == 39 || country == 55 || country == 91 || country == 86;
-  return trunk || prefix_optional;
+bool is_national_number(const Digits& digits) {
+  if (digits.is_sequence() || digits.empty()) return false;
+  if (digits[0] == 0) return digits.size() >= 9 && digits.size() <= 12 && digits[1] != 0;
+  switch (digits.size()) {
+    case 8:
+    case 9:  // Spain, Poland, Portugal and others; eight digits in Norway, Denmark, Singapore.
+      return digits[0] >= 2;
+    case 10:  // North America, Italy's mobiles, India's, Brazil's fixed lines.
+      return is_north_american_number(digits) || digits[0] == 3 || digits[0] >= 6 ||
+             (digits[0] != 1 && digits[1] != 0 && digits[2] >= 2);
+    case 11:  // China's mobiles, Brazil's, North America with its 1.
+      return (digits[0] == 1 && digits[1] >= 3) || digits[2] == 9 ||
+             (digits[0] == 1 && is_north_american_number(digits.from(1)));
+    default:
+      return false;
+  }
 }
 
 }  // namespace agentsh::dlp

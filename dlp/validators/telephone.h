@@ -12,7 +12,9 @@ bool is_international_number(const Digits& digits);
 // kept for fiction, counts.
 bool is_north_american_number(const Digits& digits);
 
-// Digits as dialled within the country with this code, the trunk prefix included.
-bool is_national_number(int country, const Digits& digits);
+// Digits as they are dialled within some country: with the trunk prefix 0 and nine to twelve digits
+// in all (Germany, France, Japan, the United Kingdom, Australia and others), or without one where
+// the plan has none (North America, Spain, Italy, Brazil, India, China, Poland).
+bool is_national_number(const Digits& digits);
 
 }  // namespace agentsh::dlp

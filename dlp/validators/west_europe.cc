@@ -79,14 +79,14 @@ bool de_social_security(std::string_view value, const ValidatorParameters&) {
   std::size_t size = 0;
   for (const char c : value) {
     if (c == ' ') continue;
-    if (size + 2 > digits.size()) return false;
+    if (size == digits.size()) return false;
     if (c >= 'A' && c <= 'Z') {
+      if (size + 2 > digits.size()) return false;
       digits[size++] = (c - 'A' + 1) / 10;
       digits[size++] = (c - 'A' + 1) % 10;
     } else {
       digits[size++] = c - '0';
     }
-    if (size == digits.size()) break;
   }
   if (size != 13) return false;
   constexpr std::array<int, 12> kWeights = {2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1};
