@@ -101,6 +101,8 @@ class EventStreamAnswer final : public StreamAnswer {
       return unreadable_answer("a message of its event stream is malformed");
     }
     if (!last) return {};
+    // A part of a message is not passed on, so the client must see that the stream broke off.
+    if (decoder_.mid_message()) return unreadable_answer("its event stream broke off");
     outcome_.clear();
     editor_.finish(outcome_);
     if (!put_extra(out)) return unreadable_answer("an event is too large");

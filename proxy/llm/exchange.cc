@@ -137,8 +137,16 @@ Plan Exchange::begin_answer(const AnswerHeadInfo& answer) {
                                     .drop_usage_event = drop_usage});
   if (services_->hash_bodies) answer_hash_.emplace();
   const bool rewrites = form != AnswerForm::kOther && (policy.active() || drop_usage);
+  rewrites_answer_ = rewrites;
   plan.body = rewrites ? Plan::Body::kRewrite : Plan::Body::kObserve;
   return plan;
+}
+
+// An answer that is only looked at: what cannot be read passes too, uncounted from there on.
+void Exchange::observe(std::string_view chunk, bool last) {
+  if (!answer_ || unreadable_) return;
+  observed_.clear();
+  unreadable_ = answer_->push(chunk, last, observed_).has_value();
 }
 
 std::optional<Refusal> Exchange::push_answer(std::string_view chunk, bool last, std::string& out) {
@@ -148,10 +156,11 @@ std::optional<Refusal> Exchange::push_answer(std::string_view chunk, bool last, 
   record_.answer_bytes += chunk.size();
   answer_ended_ = answer_ended_ || last;
   if (answer_hash_) answer_hash_->add(chunk);
-  if (!answer_) {
+  if (answer_ && rewrites_answer_) {
+    if (auto refusal = answer_->push(chunk, last, out)) return refuse(std::move(*refusal));
+  } else {
     out += chunk;
-  } else if (auto refusal = answer_->push(chunk, last, out)) {
-    return refuse(std::move(*refusal));
+    observe(chunk, last);
   }
   // Before the client has the end: its next request finds this one counted.
   if (last) finish();
@@ -179,7 +188,8 @@ void Exchange::settle_facts() {
     record_.tools = facts.tools;
     record_.usage = facts.usage.total();
     // A stream that the provider ends with an error has ended.
-    complete = complete && (facts.complete || !facts.error_type.empty() || record_.status >= 400);
+    complete = complete && (facts.complete || !facts.error_type.empty() || record_.status >= 400 ||
+                            unreadable_);
     for (const dlp::Redactor* redactor : answer_->redactors()) {
       record_.add_findings(*redactor, *services_->answer_profile, true);
     }

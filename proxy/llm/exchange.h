@@ -80,6 +80,7 @@ class Exchange {
 
  private:
   std::optional<Refusal> refuse(Refusal refusal);
+  void observe(std::string_view chunk, bool last);
   void settle_facts();
   void price();
 
@@ -91,11 +92,14 @@ class Exchange {
   std::string content_encoding_;
   std::optional<RequestBody> request_;
   std::unique_ptr<AnswerBody> answer_;
+  std::string observed_;  // Reused; thrown away.
   std::optional<BodyHash> request_hash_;
   std::optional<BodyHash> answer_hash_;
   bool signed_body_ = false;
   bool reserved_ = false;
   bool answer_ended_ = false;
+  bool rewrites_answer_ = false;
+  bool unreadable_ = false;  // An answer that is only looked at.
   bool finished_ = false;
 };
 
