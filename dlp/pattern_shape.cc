@@ -12,6 +12,9 @@ constexpr std::size_t kMaxPositions = 20'000;
 constexpr unsigned kMaxNesting = 60;
 // Up to this many repetitions of a single class are counted; more are any number.
 constexpr std::size_t kMaxCounted = 64;
+// The same for small groups: how often, and how many bytes one may take.
+constexpr std::size_t kMaxCopies = 24;
+constexpr std::size_t kMaxCopied = 8;
 
 using Positions = std::vector<std::uint32_t>;
 
@@ -166,7 +169,8 @@ class Parser {
         begun = true;
         continue;
       }
-      Part next = repeated(atom(depth));
+      const std::size_t start = at_;
+      Part next = repeated(atom(depth), start, depth);
       if (failed_) return {};
       if (!begun) all.at_boundary = next.at_boundary && !next.nullable;
       begun = true;
@@ -387,7 +391,8 @@ class Parser {
     return true;
   }
 
-  Part repeated(Part part) {
+  // `part` is what the atom at `start` was read as.
+  Part repeated(Part part, std::size_t start, unsigned depth) {
     while (!failed_ && more()) {
       std::size_t least = 0;
       std::size_t most = kUnboundedWidth;
@@ -402,6 +407,10 @@ class Parser {
       if (!take("?")) take("+");  // Not greedy, or possessive: the same bytes.
       if (most > 1 && most <= kMaxCounted && is_single(part)) {
         part = counted(part.first.front(), least, most);
+        continue;
+      }
+      if (most > 1 && most <= kMaxCopies && !part.nullable && part.max_width <= kMaxCopied) {
+        part = copied(std::move(part), start, depth, least, most);
         continue;
       }
       if (most > 1) link(part.last, part.first);
@@ -432,6 +441,29 @@ class Parser {
       }
       if (i >= least) all.last.push_back(before);
     }
+    return all;
+  }
+
+  // `least` to `most` of a small group, which is read again for each.
+  Part copied(Part part, std::size_t start, unsigned depth, std::size_t least, std::size_t most) {
+    const std::size_t behind = at_;
+    Part all = part;
+    if (least > 1) all.last.clear();
+    for (std::size_t i = 2; i <= most && !failed_; ++i) {
+      at_ = start;
+      Part next = atom(depth);
+      at_ = behind;
+      link(part.last, next.first);
+      if (i <= least) {
+        all.gates.push_back(next.first);
+        std::ranges::copy(next.gates, std::back_inserter(all.gates));
+      }
+      if (i >= least) append(all.last, next.last);
+      part = std::move(next);
+    }
+    all.nullable = least == 0;
+    all.min_width = times_width(all.min_width, least);
+    all.max_width = times_width(all.max_width, most);
     return all;
   }
 
