@@ -4,6 +4,7 @@ import base64
 import gzip
 import http.server
 import json
+import socketserver
 import ssl
 import threading
 import urllib.parse
@@ -164,6 +165,10 @@ class Server(http.server.ThreadingHTTPServer):
         context.load_cert_chain(*certificate)
         self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def server_bind(self):
+        # Without the look-up of its own name, which waits for a resolver that knows nothing of it.
+        socketserver.TCPServer.server_bind(self)
 
     def handle_error(self, *_):
         pass  # Clients that leave.
