@@ -9,6 +9,7 @@
 #include "appliance/gateway/gateway_service.h"
 #include "appliance/handlers/handlers.h"
 #include "appliance/installation.h"
+#include "appliance/llm/dlp_setup.h"
 #include "appliance/llm/llm_service.h"
 #include "appliance/network/network_service.h"
 #include "appliance/secrets/secret_store.h"
@@ -296,7 +297,7 @@ LlmState Daemon::State::llm_state() const {
   state.keys = gateway_keys;
   state.enabled = llm->enabled();
   state.mode = state.enabled ? "embedded" : "disabled";
-  state.dlp_mode = dlp::to_string(llm->shared().settings.mode);
+  state.dlp_mode = dlp::to_string(mode_of(llm->shared().dlp.mode));
   if (gateway_service != nullptr) {
     for (const Endpoint& address : gateway_service->addresses()) {
       state.gateway_addresses.push_back(address.to_string());

@@ -17,6 +17,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace agentsh::config {
@@ -145,6 +146,37 @@ struct SecuritySection {
   bool warn_degraded = true;
 };
 
+enum class DlpMode { kDisabled, kAudit, kRedact, kTokenize, kBlock };
+
+struct DlpPattern {
+  std::string name;
+  std::string display;
+  std::string regex;
+};
+
+struct DlpDictionary {
+  std::string name;
+  std::string display;
+  std::vector<std::string> words;
+  bool case_sensitive = false;
+};
+
+struct DlpSection {
+  DlpMode mode = DlpMode::kRedact;
+  // Groups of shipped detectors.
+  bool email = true;
+  bool phone = true;
+  bool credit_card = true;
+  bool ssn = true;
+  bool api_keys = true;
+  std::map<std::string, std::string> detectors;  // Ids to modes.
+  std::vector<DlpPattern> custom_patterns;
+  std::vector<DlpDictionary> dictionaries;
+  std::vector<std::string> catalogue_files;
+};
+
+std::optional<DlpMode> parse_dlp_mode(std::string_view word);
+
 enum class LlmMode { kEmbedded, kDisabled, kMcpOnly };
 
 struct LlmSection {
@@ -187,6 +219,7 @@ struct ServerConfig {
   ApprovalsSection approvals;
   SandboxSection sandbox;
   LlmSection llm;
+  DlpSection dlp;
   LlmRateLimits llm_rates;
   std::vector<LlmLimit> llm_limits;
   LlmStorageSection llm_storage;

@@ -1,5 +1,6 @@
 #include "appliance/config/gateway_fields.h"
 
+#include "appliance/config/items_field.h"
 #include "proxy/gateway/limits.h"
 #include "proxy/llm/dialect.h"
 
@@ -21,47 +22,6 @@ constexpr Word<KeyField> kKeyFields[] = {
     {"api-key", KeyField::kApiKey},    {"none", KeyField::kNone}};
 constexpr Word<LimitScope> kScopes[] = {
     {"all", LimitScope::kAll}, {"session", LimitScope::kSession}, {"model", LimitScope::kModel}};
-
-// A list of maps, each read by read_item() and written by write_item().
-template <class Item>
-class ItemsField : public Field {
- public:
-  ItemsField(std::vector<Item>& value, std::string type) : value_(value), type_(std::move(type)) {}
-  std::string type() const override { return type_; }
-
-  bool read(YamlNode node, std::string_view key, ReadContext& context) override {
-    if (!node.is_sequence()) {
-      context.problems.error(node.where(), key,
-                             fmt::format("must be a list, not {}", node.describe()));
-      return false;
-    }
-    std::vector<Item> items;
-    bool good = true;
-    for (std::size_t i = 0; i < node.size(); ++i) {
-      YamlReader reader(node.item(i), fmt::format("{}[{}]", key, i), context.problems);
-      good &= read_item(reader, context, items.emplace_back());
-    }
-    if (good) value_ = std::move(items);
-    return good;
-  }
-
-  void write(JsonWriter& out, bool) const override {
-    out.begin_array();
-    for (const Item& item : value_) {
-      out.begin_object();
-      write_item(out, item);
-      out.end_object();
-    }
-    out.end_array();
-  }
-
- private:
-  virtual bool read_item(YamlReader& reader, ReadContext& context, Item& item) = 0;
-  virtual void write_item(JsonWriter& out, const Item& item) const = 0;
-
-  std::vector<Item>& value_;
-  std::string type_;
-};
 
 bool fails(YamlReader& reader, std::string_view key, std::string message) {
   reader.error(key, std::move(message));

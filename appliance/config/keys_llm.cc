@@ -30,9 +30,11 @@ std::string check_base_url(std::string_view url) {
 
 void add_llm_keys(Schema& schema, ServerConfig& config) {
   LlmSection& llm = config.llm;
-  schema.add("proxy.mode", word_field(llm.mode, kLlmModes),
-             "Whether requests to LLM APIs are understood: their texts looked through (dlp.*), "
-             "their tokens and cost counted. mcp-only looks at MCP and at nothing else.");
+  schema
+      .add("proxy.mode", word_field(llm.mode, kLlmModes),
+           "Whether requests to LLM APIs are understood: their texts looked through (dlp.*), "
+           "their tokens and cost counted. mcp-only looks at MCP and at nothing else.")
+      .environment("AGENTSH_PROXY_MODE");
   schema.add("proxy.providers",
              text_map_field(llm.providers, "names of providers to base URLs", check_base_url),
              "Servers that speak OpenAI's or Anthropic's API beside the well-known ones. The name "

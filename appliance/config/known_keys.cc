@@ -162,9 +162,6 @@ constexpr KnownKeys kKnownKeys[] = {
     {"development.", kText, "pprof.addr"},
 
     {"proxy.", kInteger, "port rate_limits.request_burst rate_limits.token_burst"},
-    {"dlp.", kText,
-     "mode custom_patterns[].name custom_patterns[].display custom_patterns[].regex"},
-    {"dlp.patterns.", kFlag, "email phone credit_card ssn api_keys"},
     {"llm_storage.", kFlag, "store_bodies"},
 
     {"landlock.", kFlag, "enabled network.allow_connect_tcp network.allow_bind_tcp"},

@@ -30,9 +30,7 @@ struct KnownVariable {
 };
 constexpr KnownVariable kKnownVariables[] = {
     {"AGENTSH_PLATFORM_MODE", "platform.mode"},
-    {"AGENTSH_PROXY_MODE", "proxy.mode"},
     {"AGENTSH_PROXY_PORT", "proxy.port"},
-    {"AGENTSH_DLP_MODE", "dlp.mode"},
     {"AGENTSH_OTEL_ENDPOINT", "audit.otel.endpoint"},
     {"AGENTSH_OTEL_PROTOCOL", "audit.otel.protocol"},
 };

@@ -55,6 +55,7 @@ void add_server_keys(Schema& schema, ServerConfig& config);
 void add_session_keys(Schema& schema, ServerConfig& config);
 void add_sandbox_keys(Schema& schema, ServerConfig& config);
 void add_llm_keys(Schema& schema, ServerConfig& config);
+void add_dlp_keys(Schema& schema, ServerConfig& config);
 void add_gateway_keys(Schema& schema, ServerConfig& config);
 void add_audit_keys(Schema& schema, ServerConfig& config);
 

@@ -114,7 +114,6 @@ constexpr Unenforced kUnenforced[] = {
     {"proxy.port", "LLM APIs are reached at their own names, through the transparent proxy", "=0"},
     {"proxy.rate_limits.request_burst", "a minute's requests may come at once"},
     {"proxy.rate_limits.token_burst", "a minute's tokens may be used at once"},
-    {"dlp", "contents are neither scanned nor redacted", "mode=disabled"},
     {"llm_storage.store_bodies", "bodies of LLM requests are never stored, only their hashes",
      "=false"},
     {"landlock", "Landlock's rules are built in"},

@@ -1,5 +1,7 @@
 #include "appliance/gateway/key_services.h"
 
+#include "appliance/llm/dlp_setup.h"
+
 namespace agentsh {
 namespace {
 
@@ -53,18 +55,21 @@ Result<std::shared_ptr<const llm::LlmServices>> KeyServices::make(const gateway:
                           .port = upstream.port,
                           .path = upstream.path}};
   }
-  dlp::ProfileSettings settings = shared.settings;
+  config::DlpSection section = shared.dlp;
   if (!key.dlp_profile.empty()) {
-    settings.mode = dlp::parse_mode(key.dlp_profile).value_or(dlp::Mode::kBlock);
+    section.mode = config::parse_dlp_mode(key.dlp_profile).value_or(config::DlpMode::kBlock);
   }
-  if (!shared.scanner && !key.dlp_profile.empty() && settings.mode != dlp::Mode::kDisabled) {
+  const bool wanted = section.mode != config::DlpMode::kDisabled;
+  if (!shared.scanner && !key.dlp_profile.empty() && wanted) {
     return fail("the key asks for DLP, which dlp.mode or proxy.mode has switched off");
   }
-  if (shared.scanner && settings.mode != dlp::Mode::kDisabled) {
+  if (shared.scanner && wanted) {
     auto built = shared.scanner->result();
     if (!built) return std::shared_ptr<const llm::LlmServices>();
     if (!*built) return std::unexpected(built->error());
-    auto profile = dlp::Profile::make(**built, settings);
+    auto settings = settings_of(section, (**built)->detectors());
+    if (!settings) return std::unexpected(settings.error());
+    auto profile = dlp::Profile::make(**built, *settings);
     if (!profile) return std::unexpected(profile.error());
     services->request_profile = std::move(*profile);
     services->vault = kept.vault;

@@ -1,11 +1,12 @@
 #include "appliance/llm/llm_service.h"
 
+#include "appliance/llm/dlp_setup.h"
 #include "appliance/llm/session_inspectors.h"
 #include "base/file_io.h"
-#include "dlp/catalogue.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace agentsh {
@@ -46,10 +47,32 @@ Result<std::shared_ptr<const llm::PriceTable>> read_prices(const std::string& fi
   return llm::PriceTable::with_overrides(*text, file);
 }
 
-Result<ScannerBuild::Scanner> build_scanner() {
-  auto detectors = dlp::builtin_catalogue();
+Result<ScannerBuild::Scanner> build_scanner(const config::DlpSection& section) {
+  auto detectors = detectors_of(section);
   if (!detectors) return std::unexpected(detectors.error());
   return dlp::Scanner::build(std::move(*detectors));
+}
+
+// What somebody wrote is looked at before the start; what is shipped need not be.
+Result<> check(const config::DlpSection& section) {
+  if (section.detectors.empty() && section.custom_patterns.empty() &&
+      section.dictionaries.empty() && section.catalogue_files.empty()) {
+    return {};
+  }
+  auto detectors = detectors_of(section);
+  if (!detectors) return std::unexpected(detectors.error());
+  if (auto settings = settings_of(section, *detectors); !settings) {
+    return std::unexpected(settings.error());
+  }
+  std::vector<dlp::Detector> own;
+  for (dlp::Detector& detector : *detectors) {
+    const auto is_its = [&](const auto& item) { return item.name == detector.id; };
+    if (std::ranges::any_of(section.custom_patterns, is_its)) own.push_back(std::move(detector));
+  }
+  if (own.empty()) return {};
+  auto built = dlp::Scanner::build(std::move(own));
+  if (!built) return std::unexpected(with_context(built.error(), "dlp.custom_patterns"));
+  return {};
 }
 
 }  // namespace
@@ -64,8 +87,11 @@ Result<std::unique_ptr<LlmService>> LlmService::create(const config::ServerConfi
   shared->prices = std::move(*prices);
   shared->max_request_bytes = config.llm.max_request_size;
   const bool enabled = config.llm.mode == config::LlmMode::kEmbedded;
-  if (enabled && shared->settings.mode != dlp::Mode::kDisabled) {
-    shared->scanner = std::make_unique<ScannerBuild>(&build_scanner);
+  shared->dlp = config.dlp;
+  if (enabled && config.dlp.mode != config::DlpMode::kDisabled) {
+    if (auto checked = check(config.dlp); !checked) return std::unexpected(checked.error());
+    shared->scanner =
+        std::make_unique<ScannerBuild>([section = config.dlp] { return build_scanner(section); });
   }
   std::unique_ptr<LlmService> service(new LlmService(std::move(shared)));
   service->enabled_ = enabled;

@@ -20,7 +20,7 @@ namespace agentsh {
 
 class LlmService {
  public:
-  // Errors: the price file, a provider's URL.
+  // Errors: the price file, a provider's URL, detectors of the configuration.
   static Result<std::unique_ptr<LlmService>> create(const config::ServerConfig& config);
 
   // Takes the record of every exchange of every session, beside their audit trails. Set before the
@@ -37,7 +37,7 @@ class LlmService {
 
   // Shared by the sessions' inspectors, which may outlive this.
   struct Shared {
-    dlp::ProfileSettings settings;
+    config::DlpSection dlp;
     std::vector<llm::Server> servers;
     std::shared_ptr<const llm::PriceTable> prices;
     std::uint64_t max_request_bytes = 0;

@@ -1,5 +1,6 @@
 #include "appliance/llm/session_inspectors.h"
 
+#include "appliance/llm/dlp_setup.h"
 #include "proxy/llm/inspector.h"
 
 #include <mutex>
@@ -57,7 +58,9 @@ class SessionServices {
     services->servers = shared_->servers;
     services->max_request_bytes = shared_->max_request_bytes;
     if (scanner) {
-      auto profile = dlp::Profile::make(scanner, shared_->settings);
+      auto settings = settings_of(shared_->dlp, scanner->detectors());
+      if (!settings) return std::unexpected(settings.error());
+      auto profile = dlp::Profile::make(scanner, *settings);
       if (!profile) return std::unexpected(profile.error());
       services->request_profile = *profile;
       services->vault = std::make_shared<dlp::Vault>();

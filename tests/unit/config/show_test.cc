@@ -99,6 +99,16 @@ constexpr Default kDefaults[] = {
     {"gateway.max_request_size", "\"64MB\""},
     {"gateway.timeouts.connect", "\"10s\""},
     {"gateway.timeouts.response", "\"15m\""},
+    {"dlp.mode", "\"redact\""},
+    {"dlp.patterns.email", "true"},
+    {"dlp.patterns.phone", "true"},
+    {"dlp.patterns.credit_card", "true"},
+    {"dlp.patterns.ssn", "true"},
+    {"dlp.patterns.api_keys", "true"},
+    {"dlp.detectors", "{}"},
+    {"dlp.custom_patterns", "[]"},
+    {"dlp.dictionaries", "[]"},
+    {"dlp.catalogue_files", "[]"},
     {"security.mode", "\"auto\""},
     {"security.strict", "false"},
     {"security.minimum_mode", "\"minimal\""},
@@ -188,7 +198,7 @@ LoadedConfig loaded(std::string_view text, const LoadRequest& request = TestRequ
 }
 
 TEST(Show, TableHasValueDefaultAndOrigin) {
-  const LoadedConfig config = loaded("sessions:\n  max_sessions: 7\ndlp: {mode: redact}\n",
+  const LoadedConfig config = loaded("sessions:\n  max_sessions: 7\ntor: {mode: deny}\n",
                                      TestRequest({{"AGENTSH_LOG_LEVEL", "debug"}}));
   const std::string table = show_table(config, defaults(), "");
   EXPECT_THAT(
@@ -196,7 +206,7 @@ TEST(Show, TableHasValueDefaultAndOrigin) {
   EXPECT_THAT(table, testing::ContainsRegex(
                          "logging.level +debug +info +environment variable AGENTSH_LOG_LEVEL\n"));
   EXPECT_THAT(table, testing::ContainsRegex(
-                         "dlp.mode +redact +- +/etc/agentsh/config.yaml:3 \\(not enforced\\)\n"));
+                         "tor.mode +deny +- +/etc/agentsh/config.yaml:3 \\(not enforced\\)\n"));
   EXPECT_THAT(table, testing::ContainsRegex("approvals.timeout +5m +5m +default\n"));
 }
 

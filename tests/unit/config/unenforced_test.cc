@@ -75,10 +75,10 @@ struct Case {
   const char* expected;  // Empty: nothing is said.
 };
 constexpr Case kCases[] = {
-    {"dlp: {mode: redact, patterns: {email: true}}",
-     ":1:13: warning: dlp: known, not enforced by this version (set: mode, patterns.email): "
-     "contents are neither scanned nor redacted"},
-    {"dlp: {mode: disabled, patterns: {email: true}}", ""},
+    {"tor: {mode: deny, enabled: true}",
+     ":1:28: warning: tor: known, not enforced by this version (set: enabled, mode): "
+     "there are no rules for Tor"},
+    {"tor: {mode: deny, enabled: false}", ""},
     {"server: {grpc: {enabled: false, addr: \"127.0.0.1:9090\"}}", ""},
     {"server: {grpc: {enabled: true}}", "server.grpc.enabled: known, not enforced"},
     {"auth: {type: hybrid, api_key: {keys_file: /k}}", "OIDC tokens are not accepted"},
@@ -133,19 +133,19 @@ TEST(Unenforced, IsNamedUnlessThereIsNothingToEnforce) {
 }
 
 TEST(Unenforced, IsRefusedUnderStrict) {
-  LoadReport report = parse("dlp: {mode: redact}\nsecurity: {strict: true}\n");
+  LoadReport report = parse("tor: {enabled: true}\nsecurity: {strict: true}\n");
   EXPECT_FALSE(report.config);
   EXPECT_THAT(problems_of(report),
-              HasSubstr(":1:13: dlp.mode: known, but this version does not enforce it, and "
-                        "security.strict is on: contents are neither scanned nor redacted"));
-  EXPECT_TRUE(parse("dlp: {mode: disabled}\nsecurity: {strict: true}\n").config);
+              HasSubstr(":1:16: tor.enabled: known, but this version does not enforce it, and "
+                        "security.strict is on: there are no rules for Tor"));
+  EXPECT_TRUE(parse("tor: {enabled: false}\nsecurity: {strict: true}\n").config);
 }
 
 TEST(Unenforced, CountsWhenSetByTheEnvironmentToo) {
-  LoadReport report = parse("", TestRequest({{"AGENTSH_DLP_MODE", "redact"}}));
+  LoadReport report = parse("", TestRequest({{"AGENTSH_PROXY_PORT", "4000"}}));
   ASSERT_TRUE(report.config);
   EXPECT_THAT(problems_of(report),
-              HasSubstr("environment variable AGENTSH_DLP_MODE: warning: dlp.mode: known"));
+              HasSubstr("environment variable AGENTSH_PROXY_PORT: warning: proxy.port: known"));
 }
 
 TEST(Unenforced, SecretsOfSuchKeysAreNotKept) {
