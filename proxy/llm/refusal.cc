@@ -79,8 +79,4 @@ RefusalBody render(const Refusal& refusal, Family family) {
   return out;
 }
 
-std::string render_event(const Refusal& refusal, Family family) {
-  return family == Family::kBedrock ? std::string() : body_of(refusal, family);
-}
-
 }  // namespace agentsh::llm

@@ -29,8 +29,4 @@ struct RefusalBody {
 // Gemini {error:{code,message,status}}, Bedrock {message} with x-amzn-ErrorType.
 RefusalBody render(const Refusal& refusal, Family family);
 
-// The same as an event that ends a stream which has begun: SSE data, or empty where the dialect has
-// no such event.
-std::string render_event(const Refusal& refusal, Family family);
-
 }  // namespace agentsh::llm

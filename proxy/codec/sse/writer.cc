@@ -5,12 +5,19 @@
 namespace agentsh::sse {
 namespace {
 
+// One blank after the colon belongs to neither name nor value: a value that begins with one needs
+// it.
+std::string_view blank_between(std::string_view before, std::string_view value) {
+  return before.ends_with(':') && value.starts_with(' ') ? " " : "";
+}
+
 // Appends `prefix` + line + `end` for each line of `data`.
 void write_lines(std::string_view prefix, std::string_view data, std::string_view end,
                  std::string& out) {
   while (true) {
     const std::size_t size = data.find_first_of("\r\n");
-    out.append(prefix).append(data.substr(0, size)).append(end);
+    const std::string_view line = data.substr(0, size);
+    out.append(prefix).append(blank_between(prefix, line)).append(line).append(end);
     if (size == std::string_view::npos) return;
     const bool pair = data.substr(size).starts_with("\r\n");
     data.remove_prefix(size + (pair ? 2 : 1));
@@ -39,7 +46,8 @@ bool has_plain_value(const Event& event) {
 void write_with_data(const Event& event, std::string_view data, std::string& out) {
   if (has_plain_value(event) && data.find_first_of("\r\n") == std::string_view::npos) {
     const auto before = static_cast<std::size_t>(event.data.data() - event.raw.data());
-    out.append(event.raw.substr(0, before)).append(data);
+    const std::string_view start = event.raw.substr(0, before);
+    out.append(start).append(blank_between(start, data)).append(data);
     out.append(event.raw.substr(before + event.data.size()));
     return;
   }

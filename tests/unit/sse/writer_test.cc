@@ -31,6 +31,12 @@ TEST(SseWriter, ExchangesTheValueAndNothingElse) {
   EXPECT_EQ(with_data("data: {}", "x"), "data: x");
 }
 
+TEST(SseWriter, BlanksAtTheBeginningOfAValueStay) {
+  EXPECT_EQ(with_data("data:{}\n\n", " x"), "data:  x\n\n");
+  EXPECT_EQ(with_data("data: {}\n\n", " x"), "data:  x\n\n");
+  EXPECT_EQ(with_data("data:1\ndata:2\n\n", "a\n b"), "data:a\ndata:  b\n\n");
+}
+
 TEST(SseWriter, LineBreaksBecomeLines) {
   EXPECT_EQ(with_data("event: a\ndata: 1\ndata: 2\nid: 3\n\n", "x"),
             "event: a\ndata: x\nid: 3\n\n");
@@ -56,7 +62,7 @@ TEST(SseWriter, AFieldThatOnlyLooksLikeDataStays) {
 TEST(SseWriter, NewEventsAreReadBack) {
   std::string out;
   write_event("delta", "a\nb", out);
-  write_event("", "", out);
+  write_event("", "", out, "\r\n");
   const Parsed parsed = parse({out});
   ASSERT_EQ(parsed.events.size(), 2U);
   EXPECT_EQ(parsed.events[0].type, "delta");
