@@ -78,6 +78,11 @@ bool is_north_american_number(const Digits& digits) {
 
 bool is_national_number(const Digits& digits) {
   if (digits.is_sequence() || digits.empty()) return false;
+  if (digits.size() == 8 &&
+      is_date(static_cast<int>(digits.number(0, 4)), static_cast<int>(digits.number(4, 2)),
+              static_cast<int>(digits.number(6, 2)))) {
+    return false;
+  }
   if (digits[0] == 0) return digits.size() >= 9 && digits.size() <= 12 && digits[1] != 0;
   switch (digits.size()) {
     case 8:

@@ -8,7 +8,7 @@ import credentials
 import people
 import surroundings
 
-# `spans`: byte ranges, each with the detector that must find it.
+# A text, and the byte range in it that `detector` must find; -1, -1 when there is none.
 Document = namedtuple("Document", "text detector begin end")
 
 
