@@ -298,6 +298,7 @@ LlmState Daemon::State::llm_state() const {
   state.enabled = llm->enabled();
   state.mode = state.enabled ? "embedded" : "disabled";
   state.dlp_mode = dlp::to_string(mode_of(llm->shared().dlp.mode));
+  state.detectors = [service = llm.get()] { return service->detectors(); };
   if (gateway_service != nullptr) {
     for (const Endpoint& address : gateway_service->addresses()) {
       state.gateway_addresses.push_back(address.to_string());

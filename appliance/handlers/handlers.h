@@ -35,7 +35,8 @@ struct LlmState {
   bool enabled = true;
   std::string mode;
   std::string dlp_mode;
-  std::vector<std::string> patterns;  // Detectors that are on, if they are known yet.
+  // The ids of the detectors that are on; none while the scanner is being built.
+  std::function<std::vector<std::string>()> detectors;
   std::vector<std::string> gateway_addresses;
 };
 // /usage, /proxy, /sessions/{id}/proxy, /sessions/{id}/llm-requests, /gateway/keys.

@@ -129,8 +129,9 @@ awaitable<Response> proxy_status(const LlmState& state, std::string session) {
   json.begin_object().field("state", state.enabled ? "running" : "disabled");
   json.field("address", state.enabled ? "transparent" : "");
   json.field("mode", state.mode).field("dlp_mode", state.dlp_mode);
-  json.field("active_patterns", state.patterns.size()).key("pattern_names").begin_array();
-  for (const std::string& name : state.patterns) json.value(name);
+  const std::vector<std::string> detectors = state.detectors();
+  json.field("active_patterns", detectors.size()).key("pattern_names").begin_array();
+  for (const std::string& id : detectors) json.value(id);
   json.end_array();
   const gateway::UsageSums& sums = report->totals;
   json.field("total_requests", sums.requests + sums.refused)

@@ -98,6 +98,22 @@ Result<std::unique_ptr<LlmService>> LlmService::create(const config::ServerConfi
   return service;
 }
 
+std::vector<std::string> LlmService::detectors() const {
+  std::vector<std::string> ids;
+  if (!shared_->scanner) return ids;
+  const auto built = shared_->scanner->result();
+  if (!built || !*built) return ids;
+  const std::span<const dlp::Detector> all = (**built)->detectors();
+  const auto settings = settings_of(shared_->dlp, all);
+  if (!settings) return ids;
+  for (const dlp::Detector& detector : all) {
+    const auto own = settings->detectors.find(detector.id);
+    const dlp::Mode mode = own == settings->detectors.end() ? settings->mode : own->second;
+    if (mode != dlp::Mode::kDisabled) ids.push_back(detector.id);
+  }
+  return ids;
+}
+
 std::shared_ptr<flows::HttpInspectorFactory> LlmService::inspectors_for(
     const std::shared_ptr<policy::Gate>& gate) const {
   if (!enabled_) return nullptr;

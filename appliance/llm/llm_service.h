@@ -45,6 +45,8 @@ class LlmService {
   };
 
   const Shared& shared() const { return *shared_; }
+  // The ids of the detectors that are on; none while the scanner is being built.
+  std::vector<std::string> detectors() const;
   bool enabled() const { return enabled_; }
 
  private:
