@@ -10,7 +10,6 @@
 namespace agentsh::dlp {
 namespace {
 
-constexpr std::size_t kBeginning = 12;  // Characters that the automaton looks for.
 constexpr std::size_t kMaxBackslashes = 8;
 constexpr std::size_t kMaxSeparators = 3;
 constexpr std::size_t kMaxPlaces = 64;  // Ways to read an occurrence that are followed.
@@ -184,6 +183,54 @@ std::string HeldForm::beginning() const {
     whole += expression(characters_[i]);
   }
   return whole;
+}
+
+// The spellings of the kBeginning characters from `from` on.
+void HeldForm::add_pieces(std::size_t from, std::vector<Piece>& pieces) const {
+  const std::string_view separators[] = {"", ":", " ", "-", ",", ", "};
+  for (const std::string_view separator : separators) {
+    std::vector<std::string> texts = {""};
+    for (std::size_t i = from; i < from + kBeginning; ++i) {
+      const Character& character = characters_[i];
+      // Between bytes, which are two digits each.
+      if (i > from && i % 2 == 0) {
+        for (std::string& text : texts) text += separator;
+      }
+      const bool is_space = separators_ == Separators::kNone && character.plain == ' ';
+      const char other = is_space ? '+' : character.other;
+      const std::size_t count = texts.size();
+      const bool has_other = other != character.plain && separators_ != Separators::kHexadecimal;
+      for (std::size_t t = 0; t < count; ++t) {
+        if (has_other) texts.push_back(texts[t] + other);
+        texts[t] += character.plain;
+      }
+    }
+    for (std::string& text : texts) {
+      pieces.push_back({std::move(text), from, separators_ == Separators::kHexadecimal});
+    }
+    if (separators_ != Separators::kHexadecimal) break;
+  }
+}
+
+std::vector<HeldForm::Piece> HeldForm::pieces() const {
+  std::vector<Piece> pieces;
+  add_pieces(0, pieces);
+  // A line break may stand within the first ones, and then none within these.
+  if (separators_ == Separators::kLineBreaks) {
+    add_pieces(std::min(kBeginning, characters_.size() - kBeginning), pieces);
+  }
+  return pieces;
+}
+
+bool HeldForm::may_begin(std::string_view text, std::size_t begin, std::size_t end) const {
+  const std::size_t count = end - begin;
+  if (count >= characters_.size() || !characters_[count].escapable) return false;
+  for (std::size_t i = 0; i < count; ++i) {
+    const char byte = text[begin + i];
+    const bool is_plus = byte == '+' && characters_[i].plain == ' ';
+    if (byte != characters_[i].plain && byte != characters_[i].other && !is_plus) return false;
+  }
+  return true;
 }
 
 std::size_t HeldForm::max_length() const {

@@ -1,6 +1,6 @@
 // One encoding of a secret that we hold, as a sequence of characters each of which may be spelled
-// in several ways: what HeldSecret promises to find. A pattern for the automaton recognises the
-// beginning; the whole is then compared here, so its length costs the automaton nothing.
+// in several ways: what HeldSecret promises to find. HeldSet looks for short pieces of it, and
+// compares the whole where one stands.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +15,18 @@ class HeldForm {
   // All encodings. Precondition: its length is within HeldSecret's limits.
   static std::vector<HeldForm> forms_of(std::string_view secret);
 
+  // A few characters as they may stand in a row, and how many stand before them.
+  struct Piece {
+    std::string text;
+    std::size_t before = 0;
+    bool any_case = false;
+  };
+  // Every occurrence holds one of these, or an escape within its first kBeginning characters.
+  std::vector<Piece> pieces() const;
+  static constexpr std::size_t kBeginning = 6;
+  // Whether text[begin, end) could be the first characters, each spelled as itself, before one that
+  // is escaped.
+  bool may_begin(std::string_view text, std::size_t begin, std::size_t end) const;
   // An expression that matches how every occurrence begins.
   std::string beginning() const;
   // The longest occurrence in bytes, at most kMaxMatch.
@@ -37,6 +49,7 @@ class HeldForm {
   static HeldForm base64(std::string_view secret, std::size_t alignment);
   std::string expression(const Character& character) const;
   std::string separator_expression() const;
+  void add_pieces(std::size_t from, std::vector<Piece>& pieces) const;
   void skip_separators(std::string_view text, std::vector<std::size_t>& places) const;
 
   std::vector<Character> characters_;

@@ -37,34 +37,17 @@ struct PatternSet::Workspace {
   ~Workspace() { hs_free_scratch(scratch); }
 };
 
-class PatternSet::Lease {
- public:
-  explicit Lease(const PatternSet& set) : set_(set) {
-    {
-      auto idle = set.idle_.lock();
-      if (!idle->empty()) {
-        workspace_ = std::move(idle->back());
-        idle->pop_back();
-        return;
-      }
-    }
-    workspace_ = std::make_unique<Workspace>();
-    for (const Group& group : set.groups_) {
-      if (hs_alloc_scratch(group.database, &workspace_->scratch) != HS_SUCCESS) {
+WorkspacePool<PatternSet::Workspace>::Lease PatternSet::lease() const {
+  return workspaces_.lease([this] {
+    auto workspace = std::make_unique<Workspace>();
+    for (const Group& group : groups_) {
+      if (hs_alloc_scratch(group.database, &workspace->scratch) != HS_SUCCESS) {
         throw std::bad_alloc();
       }
     }
-  }
-  ~Lease() { set_.idle_.lock()->push_back(std::move(workspace_)); }
-  Lease(const Lease&) = delete;
-  Lease& operator=(const Lease&) = delete;
-  Workspace* operator->() const { return workspace_.get(); }
-  Workspace& operator*() const { return *workspace_; }
-
- private:
-  const PatternSet& set_;
-  std::unique_ptr<Workspace> workspace_;
-};
+    return workspace;
+  });
+}
 
 namespace {
 
@@ -86,7 +69,6 @@ re2::StringPiece piece(std::string_view text) {
 PatternSet::PatternSet() = default;
 
 PatternSet::~PatternSet() {
-  idle_.lock()->clear();
   for (const Group& group : groups_) hs_free_database(group.database);
 }
 
@@ -101,7 +83,6 @@ std::expected<std::unique_ptr<PatternSet>, PatternSet::CompileError> PatternSet:
     }
     set->group_for(shape ? &*shape : nullptr, source.max_length)
         .patterns.push_back(static_cast<unsigned>(i));
-    if (shape && source.goes_on) go_on(*shape);
     if (shape) {
       set->open_matches_.add(*shape, source.max_length);
     } else {
@@ -177,22 +158,22 @@ void PatternSet::scan_range(const Group& group, Workspace& workspace, std::strin
 
 void PatternSet::find_ends(std::string_view text, std::size_t floor,
                            std::vector<MatchEnd>& ends) const {
-  Lease lease(*this);
+  const auto workspace = lease();
   ends.clear();
   std::array<bool, kEvidenceKinds> is_known{};
   for (const Group& group : groups_) {
     if (!group.evidence) {
       // One byte before the floor is enough for word boundaries.
-      scan_range(group, *lease, text, {floor > 0 ? floor - 1 : 0, text.size()}, ends);
+      scan_range(group, *workspace, text, {floor > 0 ? floor - 1 : 0, text.size()}, ends);
       continue;
     }
     const auto kind = static_cast<std::size_t>(*group.evidence);
     if (!std::exchange(is_known[kind], true)) {
-      find_evidence(*group.evidence, text, floor, lease->places[kind]);
+      find_evidence(*group.evidence, text, floor, workspace->places[kind]);
     }
-    ranges_around(lease->places[kind], text.size(), floor, group.reach, lease->ranges);
-    for (const EvidenceRange& range : lease->ranges) {
-      scan_range(group, *lease, text, {range.begin, range.end}, ends);
+    ranges_around(workspace->places[kind], text.size(), floor, group.reach, workspace->ranges);
+    for (const EvidenceRange& range : workspace->ranges) {
+      scan_range(group, *workspace, text, {range.begin, range.end}, ends);
     }
   }
   std::ranges::sort(ends);
@@ -201,8 +182,7 @@ void PatternSet::find_ends(std::string_view text, std::size_t floor,
 
 void PatternSet::advance(OpenMatches::Threads& threads, std::string_view text, std::size_t from,
                          std::uint64_t origin) const {
-  Lease lease(*this);
-  open_matches_.advance(threads, text, from, origin, lease->open_matches);
+  open_matches_.advance(threads, text, from, origin, lease()->open_matches);
 }
 
 std::size_t PatternSet::begin_of(std::uint32_t index, std::string_view text, std::size_t floor,
@@ -255,9 +235,8 @@ std::size_t PatternSet::database_bytes() const {
 }
 
 std::size_t PatternSet::scratch_bytes() const {
-  Lease lease(*this);
   std::size_t bytes = 0;
-  hs_scratch_size(lease->scratch, &bytes);
+  hs_scratch_size(lease()->scratch, &bytes);
   return bytes;
 }
 

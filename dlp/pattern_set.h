@@ -5,10 +5,10 @@
 // Threads: immutable after compile(); what a scan needs is leased from a pool inside.
 #pragma once
 
-#include "base/lock_guarded.h"
 #include "base/result.h"
 #include "dlp/evidence.h"
 #include "dlp/open_matches.h"
+#include "dlp/workspace_pool.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -33,9 +33,6 @@ struct PatternSource {
   // What is looked for instead of it, if not empty: something cheaper that ends wherever a match of
   // the expression ends, and maybe elsewhere.
   std::string scan = {};
-  // What a match could go on with behind the expression, for open matches: any bytes up to
-  // max_length. For patterns that recognise only the beginning.
-  bool goes_on = false;
 };
 
 // The end of some match of a pattern.
@@ -87,7 +84,7 @@ class PatternSet {
  private:
   struct Pattern;
   struct Workspace;
-  class Lease;
+  WorkspacePool<Workspace>::Lease lease() const;
   // An automaton of some of the patterns, and where it needs to run.
   struct Group {
     std::optional<Evidence> evidence;  // Everywhere without.
@@ -108,7 +105,7 @@ class PatternSet {
   std::vector<Pattern> patterns_;
   OpenMatches open_matches_;
   std::vector<Group> groups_;
-  mutable LockGuarded<std::vector<std::unique_ptr<Workspace>>> idle_;
+  mutable WorkspacePool<Workspace> workspaces_;
 };
 
 }  // namespace agentsh::dlp

@@ -4,8 +4,8 @@
 // that looks like a placeholder already is tokenized as well, so that turning placeholders back
 // restores any text exactly.
 //
-// Memory: what could still be the beginning of a match is held back: usually the last word, never
-// more than kMaxHeld bytes.
+// Memory: what could still be the beginning of a match is held back: usually the last word, and
+// never more than kMaxHeld bytes.
 //
 // Blocking: after a hit of a blocking detector blocked() is true and no later text settles; the
 // caller refuses the message.

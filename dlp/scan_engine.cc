@@ -40,15 +40,10 @@ class ScanEngine::Search {
   std::vector<Group>& groups(std::size_t floor) {
     groups_.clear();
     for (const auto& part : engine_.parts_) {
-      ends_.clear();
-      part->patterns->find_ends(window_, floor, ends_);
-      for (std::size_t i = 0; i < ends_.size();) {
-        std::size_t j = i;
-        while (j < ends_.size() && ends_[j].pattern == ends_[i].pattern) ++j;
-        if (is_wanted(part->sources[ends_[i].pattern].detector)) {
-          take_pattern(*part, std::span(ends_).subspan(i, j - i), floor);
-        }
-        i = j;
+      if (part->held) {
+        take_held(*part, floor);
+      } else {
+        take_patterns(*part, floor);
       }
     }
     std::ranges::sort(groups_, {}, &Group::begin);
@@ -56,6 +51,31 @@ class ScanEngine::Search {
   }
 
  private:
+  void take_held(const Part& part, std::size_t floor) {
+    part.held->find(window_, floor, held_);
+    for (const HeldSet::Found& found : held_) {
+      const std::uint32_t detector = part.detectors[found.form];
+      if (found.begin >= open_ || !is_wanted(detector)) continue;
+      groups_.push_back({.begin = found.begin,
+                         .end = found.end,
+                         .reach = found.end,
+                         .is_hit = true,
+                         .hit = {found.begin, found.end, detector, 1}});
+    }
+  }
+
+  void take_patterns(const Part& part, std::size_t floor) {
+    part.patterns->find_ends(window_, floor, ends_);
+    for (std::size_t i = 0; i < ends_.size();) {
+      std::size_t j = i;
+      while (j < ends_.size() && ends_[j].pattern == ends_[i].pattern) ++j;
+      if (is_wanted(part.detectors[ends_[i].pattern])) {
+        take_pattern(part, std::span(ends_).subspan(i, j - i), floor);
+      }
+      i = j;
+    }
+  }
+
   bool is_wanted(std::uint32_t detector) const {
     if (detector == kPlaceholderDetector) return task_.placeholders != PlaceholderRule::kIgnore;
     return task_.profile.mode_of(detector) != Mode::kDisabled;
@@ -86,9 +106,8 @@ class ScanEngine::Search {
   // The group that begins at `begin`; gives the place from which the next one may begin.
   std::size_t take_from(const Part& part, std::span<const MatchEnd> ends, std::size_t begin) {
     const std::uint32_t pattern = ends.front().pattern;
-    const Part::Source& source = part.sources[pattern];
-    const std::size_t longest = source.held ? source.held->end_of(window_, begin)
-                                            : part.patterns->end_of(pattern, window_, begin);
+    const std::uint32_t detector = part.detectors[pattern];
+    const std::size_t longest = part.patterns->end_of(pattern, window_, begin);
     Group group{.begin = begin, .end = std::max(longest, begin + 1)};
     group.reach = group.end;
     std::size_t next = begin + 1;
@@ -98,11 +117,10 @@ class ScanEngine::Search {
         next = end;
         break;
       }
-      if (source.held) break;
       end = shorter_end(ends, begin, end);
     }
-    if (source.detector != kPlaceholderDetector) {
-      group.reach += engine_.detectors_[source.detector].context.after;
+    if (detector != kPlaceholderDetector) {
+      group.reach += engine_.detectors_[detector].context.after;
     }
     groups_.push_back(group);
     return next;
@@ -116,18 +134,17 @@ class ScanEngine::Search {
 
   // Validators, context and confidence; fills in the group's hit.
   bool accept(const Part& part, std::uint32_t pattern, Range match, Group& group) const {
-    const Part::Source& source = part.sources[pattern];
-    const Range value = source.held ? match : part.patterns->value_in(pattern, window_, match);
+    const std::uint32_t index = part.detectors[pattern];
+    const Range value = part.patterns->value_in(pattern, window_, match);
     if (value.begin == value.end) return false;
     const std::string_view text = window_.substr(value.begin, value.end - value.begin);
-    group.hit = {
-        .begin = value.begin, .end = value.end, .detector = source.detector, .confidence = 1};
-    if (source.detector == kPlaceholderDetector) {
+    group.hit = {.begin = value.begin, .end = value.end, .detector = index, .confidence = 1};
+    if (index == kPlaceholderDetector) {
       group.is_hit =
           task_.placeholders == PlaceholderRule::kReport || task_.vault->value_of(text).has_value();
       return group.is_hit;
     }
-    const Detector& detector = engine_.detectors_[source.detector];
+    const Detector& detector = engine_.detectors_[index];
     if (!std::ranges::all_of(detector.validators, [&](const Validator& v) { return v(text); })) {
       return false;
     }
@@ -147,45 +164,39 @@ class ScanEngine::Search {
   std::string_view window_;
   std::size_t open_;
   std::vector<MatchEnd> ends_;
+  std::vector<HeldSet::Found> held_;
   std::vector<Group> groups_;
 };
-
-Result<std::shared_ptr<const ScanEngine::Part>> ScanEngine::compile(
-    std::vector<PatternSource> expressions, std::vector<Part::Source> sources,
-    std::span<const Detector> detectors) {
-  auto part = std::make_shared<Part>();
-  auto patterns = PatternSet::compile(std::move(expressions));
-  if (!patterns) {
-    const std::uint32_t detector = sources[patterns.error().index].detector;
-    const std::string id =
-        detector == kPlaceholderDetector ? "placeholder" : detectors[detector].id;
-    return fail(fmt::format("detector {}: {}", id, patterns.error().what));
-  }
-  part->patterns = std::move(*patterns);
-  part->sources = std::move(sources);
-  return part;
-}
 
 Result<std::unique_ptr<ScanEngine>> ScanEngine::build(std::vector<Detector> detectors) {
   std::unique_ptr<ScanEngine> engine(new ScanEngine);
   engine->detectors_ = std::move(detectors);
   std::vector<PatternSource> expressions;
-  std::vector<Part::Source> sources;
-  expressions.push_back({std::string(kPlaceholderPattern), Vault::kMaxPlaceholder});
-  sources.push_back({kPlaceholderDetector, nullptr});
+  auto part = std::make_shared<Part>();
+  expressions.push_back(
+      {.expression = std::string(kPlaceholderPattern), .max_length = Vault::kMaxPlaceholder});
+  part->detectors.push_back(kPlaceholderDetector);
   for (std::uint32_t i = 0; i < engine->detectors_.size(); ++i) {
     const Detector& detector = engine->detectors_[i];
     if (!engine->by_id_.emplace(detector.id, i).second) {
       return fail(fmt::format("detector {} is there twice", detector.id));
     }
     for (const std::string& pattern : detector.patterns) {
-      expressions.push_back({pattern, std::min(detector.max_length, kMaxMatch)});
-      sources.push_back({i, nullptr});
+      expressions.push_back(
+          {.expression = pattern, .max_length = std::min(detector.max_length, kMaxMatch)});
+      part->detectors.push_back(i);
     }
   }
-  auto part = compile(std::move(expressions), std::move(sources), engine->detectors_);
-  if (!part) return std::unexpected(part.error());
-  engine->parts_.push_back(std::move(*part));
+  auto patterns = PatternSet::compile(std::move(expressions));
+  if (!patterns) {
+    // The placeholders' pattern is ours, and the first.
+    const std::uint32_t index = part->detectors[patterns.error().index];
+    const std::string id =
+        index == kPlaceholderDetector ? "placeholder" : engine->detectors_[index].id;
+    return fail(fmt::format("detector {}: {}", id, patterns.error().what));
+  }
+  part->patterns = std::move(*patterns);
+  engine->parts_.push_back(std::move(part));
   return engine;
 }
 
@@ -195,8 +206,8 @@ Result<std::unique_ptr<ScanEngine>> ScanEngine::with_held(
   engine->detectors_ = detectors_;
   engine->by_id_ = by_id_;
   engine->parts_ = parts_;
-  std::vector<PatternSource> expressions;
-  std::vector<Part::Source> sources;
+  std::vector<HeldForm> forms;
+  auto part = std::make_shared<Part>();
   for (const auto& [detector, value] : secrets) {
     const auto index = static_cast<std::uint32_t>(engine->detectors_.size());
     if (!engine->by_id_.emplace(detector.id, index).second) {
@@ -204,15 +215,15 @@ Result<std::unique_ptr<ScanEngine>> ScanEngine::with_held(
     }
     engine->detectors_.push_back(detector);
     for (HeldForm& form : HeldForm::forms_of(value)) {
-      expressions.push_back(
-          {.expression = form.beginning(), .max_length = form.max_length(), .goes_on = true});
-      sources.push_back({index, std::make_unique<HeldForm>(std::move(form))});
+      forms.push_back(std::move(form));
+      part->detectors.push_back(index);
     }
   }
-  if (sources.empty()) return engine;
-  auto part = compile(std::move(expressions), std::move(sources), engine->detectors_);
-  if (!part) return std::unexpected(part.error());
-  engine->parts_.push_back(std::move(*part));
+  if (forms.empty()) return engine;
+  auto held = HeldSet::make(std::move(forms));
+  if (!held) return std::unexpected(held.error());
+  part->held = std::move(*held);
+  engine->parts_.push_back(std::move(part));
   return engine;
 }
 
@@ -224,13 +235,15 @@ std::optional<std::uint32_t> ScanEngine::find(std::string_view id) const {
 
 std::size_t ScanEngine::database_bytes() const {
   std::size_t bytes = 0;
-  for (const auto& part : parts_) bytes += part->patterns->database_bytes();
+  for (const auto& part : parts_) {
+    bytes += part->held ? part->held->database_bytes() : part->patterns->database_bytes();
+  }
   return bytes;
 }
 
 std::size_t ScanEngine::scratch_bytes() const {
   std::size_t bytes = 0;
-  for (const auto& part : parts_) bytes += part->patterns->scratch_bytes();
+  for (const auto& part : parts_) bytes += part->patterns ? part->patterns->scratch_bytes() : 0;
   return bytes;
 }
 
@@ -238,14 +251,19 @@ void ScanEngine::advance(OpenState& state, std::string_view window, std::size_t 
                          std::uint64_t origin) const {
   state.resize(parts_.size());
   for (std::size_t i = 0; i < parts_.size(); ++i) {
-    parts_[i]->patterns->advance(state[i], window, from, origin);
+    const Part& part = *parts_[i];
+    if (part.held) {
+      part.held->advance(state[i], window, from, origin);
+    } else {
+      part.patterns->advance(state[i], window, from, origin);
+    }
   }
 }
 
 std::uint64_t ScanEngine::open_from(const OpenState& state, std::uint64_t end) const {
   std::uint64_t open = end;
   for (std::size_t i = 0; i < parts_.size() && i < state.size(); ++i) {
-    open = std::min(open, parts_[i]->patterns->open_matches().open_from(state[i], end));
+    open = std::min(open, parts_[i]->open_matches().open_from(state[i], end));
   }
   return open;
 }
@@ -253,7 +271,7 @@ std::uint64_t ScanEngine::open_from(const OpenState& state, std::uint64_t end) c
 std::size_t ScanEngine::longest() const {
   std::size_t longest = 0;
   for (const auto& part : parts_) {
-    longest = std::max(longest, part->patterns->open_matches().longest());
+    longest = std::max(longest, part->open_matches().longest());
   }
   return longest;
 }

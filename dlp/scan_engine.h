@@ -11,7 +11,7 @@
 #pragma once
 
 #include "dlp/detector.h"
-#include "dlp/held_form.h"
+#include "dlp/held_set.h"
 #include "dlp/hit.h"
 #include "dlp/pattern_set.h"
 #include "dlp/profile.h"
@@ -70,22 +70,18 @@ class ScanEngine {
                      bool at_end, std::vector<Hit>& hits) const;
 
  private:
-  // Patterns that were compiled together.
+  // What was compiled together: patterns, or secrets.
   struct Part {
-    struct Source {
-      std::uint32_t detector = 0;
-      std::unique_ptr<HeldForm> held;  // Compares what the pattern only begins.
-    };
     std::unique_ptr<PatternSet> patterns;
-    std::vector<Source> sources;  // By pattern.
+    std::unique_ptr<HeldSet> held;
+    std::vector<std::uint32_t> detectors;  // By pattern, or by form of a secret.
+
+    const OpenMatches& open_matches() const {
+      return held ? held->open_matches() : patterns->open_matches();
+    }
   };
   struct Group;
   class Search;
-
-  static Result<std::shared_ptr<const Part>> compile(std::vector<PatternSource> expressions,
-                                                     std::vector<Part::Source> sources,
-                                                     std::span<const Detector> detectors);
-  void index();
 
   std::vector<Detector> detectors_;
   std::map<std::string, std::uint32_t, std::less<>> by_id_;

@@ -7,10 +7,9 @@
 namespace agentsh::dlp {
 namespace {
 
-// Long pushes are settled in pieces of this size, which bounds the window.
-constexpr std::size_t kPiece = 64 << 10;
 // From this size on a piece is large: what could be open at its end is not looked for.
-constexpr std::size_t kLarge = 2 << 10;
+constexpr std::size_t kLarge = 8 << 10;
+
 // What is kept before the unsettled text: context, and a byte to see where its first word begins.
 constexpr std::size_t kKept = kMaxContext + 16;
 
@@ -38,10 +37,14 @@ void ScanStream::push(std::string_view text, const Receiver& receive) {
     return;
   }
   while (!text.empty()) {
-    const std::string_view piece = text.substr(0, kPiece);
+    const std::string_view piece = text.substr(0, kBulk);
     text.remove_prefix(piece.size());
     add(piece);
-    settle(open_index(piece.size() >= kLarge), false, receive);
+    // Large pieces are gathered, so that what is scanned twice is little.
+    const bool is_large = piece.size() >= kLarge;
+    const std::size_t held = window_.size() - floor_;
+    if (held >= kBulk) settle(open_index(true), false, receive);
+    if (!is_large) settle(open_index(false), false, receive);
   }
 }
 
@@ -50,9 +53,9 @@ void ScanStream::finish(std::string_view last, const Receiver& receive) {
     settled_ += last.size();
     return;
   }
-  while (last.size() > kPiece) {
-    add(last.substr(0, kPiece));
-    last.remove_prefix(kPiece);
+  while (last.size() > kBulk) {
+    add(last.substr(0, kBulk));
+    last.remove_prefix(kBulk);
     settle(open_index(true), false, receive);
   }
   add(last);

@@ -27,9 +27,14 @@ class ScanStream {
  public:
   // Hits that overlap each other without an end are cut at this length.
   static constexpr std::size_t kMaxCluster = kMaxMatch;
-  // The most that is held back: a chain of overlapping hits, the last of them, a match that could
-  // be open behind it and context, and what comes in before they are looked at again.
-  static constexpr std::size_t kMaxHeld = (kMaxCluster + 2 * kMaxMatch + kMaxContext) * 5 / 4;
+  // Large pieces (of 8 KiB and more) are gathered up to this size before they are scanned.
+  static constexpr std::size_t kBulk = 96 << 10;
+  // The most that is held back of small pieces: a chain of overlapping hits, the last of them, a
+  // match that could be open behind it and context, and what comes in before they are looked at
+  // again. And of any.
+  static constexpr std::size_t kMaxHeldOfSmall =
+      (kMaxCluster + 2 * kMaxMatch + kMaxContext) * 5 / 4;
+  static constexpr std::size_t kMaxHeld = kMaxHeldOfSmall + 2 * kBulk;
 
   struct Found {
     Hit hit;
