@@ -24,6 +24,7 @@ bool vin(std::string_view value, const ValidatorParameters&) {
   for (std::size_t i = 0; i < value.size(); ++i) {
     const char c = value[i];
     const bool digit = c >= '0' && c <= '9';
+    if (!digit && (c < 'A' || c > 'Z')) return false;
     letters += digit ? 0 : 1;
     sum += (digit ? c - '0' : kLetters[static_cast<std::size_t>(c - 'A')]) * kWeights[i];
   }

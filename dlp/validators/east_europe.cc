@@ -116,6 +116,7 @@ bool french_vat(std::string_view number) {
 
 // The checks that the member states publish for VIES; a country without one has its format only.
 bool eu_vat(std::string_view value, const ValidatorParameters&) {
+  if (value.size() < 10) return false;
   const std::string_view country = value.substr(0, 2);
   const std::string_view number = value.substr(2);
   if (country == "FR") return french_vat(number);

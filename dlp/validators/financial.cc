@@ -70,6 +70,7 @@ bool card_track(std::string_view value, const ValidatorParameters&) {
     return false;
   }
   const auto expiry = value.find_last_of("^=") + 1;
+  if (expiry + 4 > value.size()) return false;
   const Digits month = Digits::of(value.substr(expiry + 2, 2));
   return month.size() == 2 && month.number(0, 2) >= 1 && month.number(0, 2) <= 12;
 }

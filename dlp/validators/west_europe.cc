@@ -120,12 +120,14 @@ bool fr_nir(std::string_view value, const ValidatorParameters&) {
 }
 
 bool es_dni(std::string_view value, const ValidatorParameters&) {
+  if (value.size() < 9) return false;
   const Digits digits = Digits::of(value.substr(0, value.size() - 1), " -");
   if (digits.size() != 8 || digits.is_sequence()) return false;
   return value.back() == kDniLetters[static_cast<std::size_t>(digits.number(0, 8) % 23)];
 }
 
 bool es_nie(std::string_view value, const ValidatorParameters&) {
+  if (value.size() < 9 || value[0] < 'X' || value[0] > 'Z') return false;
   const Digits digits = Digits::of(value.substr(1, value.size() - 2), " -");
   if (digits.size() != 7) return false;
   const auto number = (value[0] - 'X') * 10000000 + digits.number(0, 7);
@@ -139,6 +141,8 @@ bool it_codice_fiscale(std::string_view value, const ValidatorParameters&) {
                                         20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23};
   int sum = 0;
   for (std::size_t i = 0; i < 15; ++i) {
+    const bool digit = value[i] >= '0' && value[i] <= '9';
+    if (!digit && (value[i] < 'A' || value[i] > 'Z')) return false;
     const int number = value[i] <= '9' ? value[i] - '0' : value[i] - 'A';
     sum += i % 2 == 0 ? kOdd[static_cast<std::size_t>(number)] : number;
   }
