@@ -252,7 +252,8 @@ asio::awaitable<bool> GatewayFlow::forward() {
                          shown(facts_.path.substr(0, facts_.path.find('?'))))});
   }
   const std::vector<std::size_t> order =
-      order_of(*route, *context_->health, std::chrono::steady_clock::now(), draw());
+      order_of(*route, *context_->health, std::chrono::steady_clock::now(),
+               route->choices.size() > 1 ? draw() : 0);
   for (std::size_t i = 0; i < order.size(); ++i) {
     const Try outcome = co_await attempt(order[i], i + 1 == order.size());
     if (outcome == Try::kAnswered) co_return result_.keep_client;

@@ -66,7 +66,8 @@ class RouteTable {
   std::vector<Route> routes_;
 };
 
-// Upstreams in the order in which they are to be tried. `draw`: a random number.
+// Upstreams in the order in which they are to be tried. `draw`: a random number; it matters where
+// several share the load.
 std::vector<std::size_t> order_of(const Route& route, const UpstreamHealth& health,
                                   UpstreamHealth::Time now, std::uint32_t draw);
 

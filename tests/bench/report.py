@@ -133,6 +133,25 @@ def dns(report):
                f"{middle['agentsh']:.0f} k/s ({ratio[1]} x)", target, float(ratio[1]) >= 1)
 
 
+def gateway(report):
+    text = report.text("gateway")
+    added = re.search(r"latency agentsh .*added p50 +(\d+) us +added p99 +(\d+) us", text)
+    direct = re.search(r"latency direct +p50 +(\d+) us", text)
+    what, target = "LLM gateway, 8 KB, added p50 and p99", "100 and 300 us"
+    if not added or not direct:
+        report.missing(what, target)
+    else:
+        p50, p99 = int(added[1]), int(added[2])
+        report.row(what, f"{direct[1]} us", "", f"{p50} and {p99} us", target, p50 <= 100 and p99 <= 300)
+    rates = dict(re.findall(r"rate +(agentsh|portkey) +(\d+) req/s", text))
+    what, target = "LLM gateway, 64 conn.", "30 x Portkey"
+    if len(rates) < 2:
+        return report.missing(what, target)
+    times = int(rates["agentsh"]) / int(rates["portkey"])
+    report.row(what, "", f"Portkey {int(rates['portkey']) / 1000:.2f} k/s",
+               f"{int(rates['agentsh']) / 1000:.1f} k/s ({times:.1f} x)", target, times >= 30)
+
+
 def decisions(report):
     found = report.benchmarks("policies")
     for kind in ("network", "network_denied", "network_by_address", "dns_name", "file", "command"):
@@ -158,6 +177,7 @@ def main(directory):
     appliance(report)
     leaves(report)
     redirect(report)
+    gateway(report)
     dns(report)
     decisions(report)
     report.print()
