@@ -87,7 +87,7 @@ constexpr Unenforced kUnenforced[] = {
     {"sandbox.seccomp.file_monitor", "files are protected by mounts and Landlock", kDisabled},
     {"sandbox.xpc", "this is the Linux build", kDisabled},
     {"sandbox.ptrace", "ptrace is not used", kDisabled},
-    {"sandbox.mcp", "MCP traffic is not inspected", "enforce_policy=false"},
+    {"sandbox.mcp", "the policy's mcp_rules decide on MCP", "enforce_policy=false"},
     {"sandbox.wrap_env_policy", "the policy's env_policy always applies", "enabled=true"},
 
     {"policies.manifest_path", "use policies.signing"},

@@ -108,7 +108,7 @@ HeadAction McpInspector::on_request_head(const http::RequestHead& head) {
             (wants_events && holds(accept, "application/json"));
   answers_posts_ = wants_events || holds(accept, "application/json");
   if (head.method() == "GET") {
-    is_mcp_ = wants_events;
+    is_mcp_ = wants_events || hinted_;
     if (is_mcp_) action.edits.set.emplace_back("Accept-Encoding", "identity");
     return action;
   }
