@@ -2,12 +2,14 @@
 // (it runs them by exec).
 #include "appliance/cli/audit_verbs.h"
 #include "appliance/cli/config_verbs.h"
+#include "appliance/cli/dlp_verbs.h"
 #include "appliance/cli/event_query.h"
 #include "appliance/cli/policy_verbs.h"
 #include "appliance/config/loader.h"
 #include "appliance/config/paths.h"
 #include "appliance/daemon.h"
 #include "appliance/installation.h"
+#include "appliance/llm/dlp_setup.h"
 #include "appliance/version.h"
 #include "base/file_io.h"
 #include "base/log.h"
@@ -138,6 +140,18 @@ cli::PolicyVerbDefaults policy_defaults() {
   return defaults;
 }
 
+Result<cli::DlpSetup> dlp_setup(const std::string& config_file) {
+  config::LoadRequest request = config::LoadRequest::of_this_process();
+  request.file = config_file;
+  auto loaded = config::load_config(request);
+  if (!loaded) return std::unexpected(loaded.error());
+  auto detectors = detectors_of(loaded->values.dlp);
+  if (!detectors) return std::unexpected(detectors.error());
+  auto settings = settings_of(loaded->values.dlp, *detectors);
+  if (!settings) return std::unexpected(settings.error());
+  return cli::DlpSetup{std::move(*detectors), std::move(*settings)};
+}
+
 int run(Arguments arguments) {
   if (arguments.empty())
     return fail_with("no command; `agentshd server` runs the daemon, agentsh(1) has the rest");
@@ -147,6 +161,7 @@ int run(Arguments arguments) {
   if (verb == "config") return cli::run_config_verb(rest);
   if (verb == "audit") return cli::run_audit_verb(rest, audit_paths());
   if (verb == "policy") return cli::run_policy_verb(rest, policy_defaults());
+  if (verb == "dlp") return cli::run_dlp_verb(rest, dlp_setup);
   if (verb == "events" && !rest.empty() && rest.front() == "query") {
     return cli::run_events_query(rest.subspan(1), audit_paths().directory);
   }

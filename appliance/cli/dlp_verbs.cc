@@ -105,7 +105,7 @@ struct Verbs {
     }
     for (CLI::App* each : {scan, redact}) {
       each->add_option("--detector", arguments.detectors, "Only this one; may be repeated")
-          ->take_all();
+          ->allow_extra_args(false);
       each->add_option("--min-confidence", arguments.min_confidence, "Leave out hits below it")
           ->check(CLI::Range(0.0, 1.0))
           ->capture_default_str();

@@ -6,7 +6,8 @@ namespace agentsh::client {
 namespace {
 
 constexpr std::string_view kWords =
-    "exec wrap session kill output events approve policy config audit gateway usage proxy ca debug "
+    "exec wrap session kill output events approve policy config audit dlp gateway usage proxy ca "
+    "debug "
     "server completion";
 constexpr std::pair<std::string_view, std::string_view> kSubcommands[] = {
     {"session", "create list info update attach logs publish destroy"},
@@ -15,6 +16,7 @@ constexpr std::pair<std::string_view, std::string_view> kSubcommands[] = {
     {"policy", "list show validate lint explain test keygen sign verify"},
     {"config", "show validate"},
     {"audit", "verify chain"},
+    {"dlp", "scan redact restore detectors"},
     {"gateway", "keys"},
     {"proxy", "status"},
     {"ca", "export rotate"},
