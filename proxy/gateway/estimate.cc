@@ -42,6 +42,11 @@ constexpr std::array<AnswerLimit, 24> kAnswerLimits = {{{"*claude-3-opus*", 4096
                                                         {"*nova-*", 10'000}}};
 constexpr std::uint64_t kUnknownAnswer = 131'072;
 
+// Never less than it should be.
+std::uint64_t times(std::uint64_t a, std::uint64_t b) {
+  return b != 0 && a > UINT64_MAX / b ? UINT64_MAX : a * b;
+}
+
 bool gives_text(Dialect dialect) {
   return dialect != Dialect::kEmbeddings && dialect != Dialect::kCountTokens;
 }
@@ -65,9 +70,13 @@ Estimate most_of(const llm::Target& target, const llm::RequestFacts& request,
   if (is_free(target.dialect)) return {.tokens = 0, .nano_dollars = 0};
   llm::TokenUsage usage{.input = request.bytes, .known = true};
   if (gives_text(target.dialect)) {
-    usage.output = request.max_tokens != 0 ? request.max_tokens : longest_answer(request.model);
+    const std::uint64_t each =
+        request.max_tokens != 0 ? request.max_tokens : longest_answer(request.model);
+    usage.output = times(each, request.answers);
   }
-  Estimate most{.tokens = usage.input + usage.output, .nano_dollars = {}};
+  Estimate most{
+      .tokens = usage.output > UINT64_MAX - usage.input ? UINT64_MAX : usage.input + usage.output,
+      .nano_dollars = {}};
   // What is written to a cache costs more than plain input, or less: the dearer counts.
   const std::string_view model = request.model.empty() ? target.model : request.model;
   const auto price = [&] { return prices.cost(target.provider, model, {}, usage, day); };

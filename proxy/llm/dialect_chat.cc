@@ -15,6 +15,7 @@ constexpr FieldRule kRequest[] = {
     {"stream_options", kStreamOptions},
     {"stream_options.include_usage", kIncludeUsage},
     {"max_tokens", kMaxTokens},
+    {"n", kAnswers},
     {"max_completion_tokens", kMaxTokens},
     {"service_tier", kServiceTier, kLeave},
     {"messages[].role", kNone, kLeave},

@@ -42,6 +42,8 @@ constexpr FieldRule kRequest[] = {
     {"safety_settings", kNone, kLeave},
     {"generationConfig.responseMimeType", kNone, kLeave},
     {"generationConfig.maxOutputTokens", kMaxTokens},
+    {"generationConfig.candidateCount", kAnswers},
+    {"generation_config.candidate_count", kAnswers},
     {"generation_config.max_output_tokens", kMaxTokens},
     {"cachedContent", kNone, kLeave},
     {"model", kNone, kLeave},

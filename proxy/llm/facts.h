@@ -14,7 +14,8 @@ namespace agentsh::llm {
 // Of a request's body.
 struct RequestFacts {
   std::string model;
-  std::uint64_t max_tokens = 0;  // 0: not said.
+  std::uint64_t max_tokens = 0;  // Of one answer; 0: not said.
+  std::uint64_t answers = 1;     // Asked for.
   std::uint64_t bytes = 0;
   bool streams = false;
 };

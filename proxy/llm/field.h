@@ -15,6 +15,7 @@ enum class Field : std::uint8_t {
   kStreamOptions,
   kIncludeUsage,
   kMaxTokens,  // The most that the answer may have.
+  kAnswers,    // How many answers are asked for.
   // Responses.
   kResponseId,
   kServiceTier,

@@ -62,6 +62,12 @@ TEST_F(SpendingTest, EstimatesAreNoLessThanAnyCost) {
   const Estimate most = most_of(target(), request(1000, 50), control_->prices(), day);
   EXPECT_EQ(most.tokens, 1050u);
   EXPECT_EQ(most.nano_dollars, 1000u * 2500 + 50 * 10'000);
+  // Several answers are asked for at once.
+  llm::RequestFacts several = request(1000, 50);
+  several.answers = 4;
+  EXPECT_EQ(most_of(target(), several, control_->prices(), day).tokens, 1200u);
+  several.answers = UINT64_MAX;
+  EXPECT_EQ(most_of(target(), several, control_->prices(), day).tokens, UINT64_MAX);
   // Without a limit of its own, as long as the model can answer.
   EXPECT_EQ(most_of(target(), request(0, 0), control_->prices(), day).tokens, 16'384u);
   EXPECT_EQ(longest_answer("claude-sonnet-4-5-20250929"), 64'000u);
