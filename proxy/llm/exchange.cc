@@ -10,13 +10,8 @@
 namespace agentsh::llm {
 namespace {
 
-bool is_identity(std::string_view encoding) {
-  return encoding.empty() || encoding == "identity";
-}
-
-bool is_json(std::string_view content_type) {
-  return content_type.find("json") != std::string_view::npos;
-}
+// Of an answer, decoded; it streams, so this bounds no memory.
+constexpr std::uint64_t kMaxAnswerBytes = std::uint64_t{4} << 30;
 
 std::string new_id() {
   std::array<std::uint8_t, 8> bytes{};
@@ -38,7 +33,8 @@ Exchange::Exchange(Target target, std::shared_ptr<const LlmServices> services,
       content_type_(request.content_type),
       content_encoding_(request.content_encoding),
       signed_body_(request.authorization.starts_with("AWS4-") ||
-                   request.path.find("X-Amz-Signature=") != std::string_view::npos) {
+                   request.path.find("X-Amz-Signature=") != std::string_view::npos),
+      has_content_(request.has_content) {
   record_.id = new_id();
   record_.session_id = services_->session_id;
   record_.key_id = services_->key_id;
@@ -67,12 +63,10 @@ Plan Exchange::begin() {
   Plan plan;
   // Answers are read, so they must come as they are.
   plan.set_fields.emplace_back("Accept-Encoding", "identity");
-  const bool known = target_.dialect != Dialect::kOther && target_.dialect != Dialect::kRealtime;
-  if (record_.method == "GET" || record_.method == "HEAD" || (!known && !is_json(content_type_))) {
-    return plan;
-  }
+  if (!has_content_) return plan;
   const bool dlp = looks(services_->request_profile);
-  if (!is_identity(content_encoding_)) {
+  request_decoder_ = ContentDecoder::make(content_encoding_, services_->max_request_bytes, 400);
+  if (!request_decoder_) {
     if (!dlp && services_->budget == nullptr) return plan;
     plan.refusal = refuse({.status = 415,
                            .code = "encoded_request",
@@ -81,11 +75,18 @@ Plan Exchange::begin() {
                                                   content_encoding_)});
     return plan;
   }
-  request_.emplace(target_, *services_, !signed_body_);
+  request_.emplace(target_, *services_, content_type_, !signed_body_);
   if (services_->hash_bodies) request_hash_.emplace();
-  const bool rewrites = !signed_body_ && (dlp || target_.family == Family::kOpenAi);
+  const bool rewrites = !signed_body_ && (dlp || request_->may_ask_for_usage());
   plan.body = rewrites ? Plan::Body::kRewrite : Plan::Body::kObserve;
+  if (rewrites && !request_decoder_->identity())
+    plan.remove_fields.emplace_back("Content-Encoding");
   return plan;
+}
+
+std::optional<Refusal> Exchange::read_request(std::string_view chunk, bool last, std::string& out) {
+  if (auto refusal = request_decoder_->decode(chunk, last)) return refusal;
+  return request_->push(chunk, last, out);
 }
 
 std::optional<Refusal> Exchange::push_request(std::string_view chunk, bool last, std::string& out) {
@@ -94,7 +95,7 @@ std::optional<Refusal> Exchange::push_request(std::string_view chunk, bool last,
     return {};
   }
   const std::size_t start = out.size();
-  if (auto refusal = request_->push(chunk, last, out)) return refuse(std::move(*refusal));
+  if (auto refusal = read_request(chunk, last, out)) return refuse(std::move(*refusal));
   if (request_hash_) request_hash_->add(std::string_view(out).substr(start));
   if (!last) return {};
   record_.model_asked = request_->facts().model;
@@ -116,7 +117,8 @@ Plan Exchange::begin_answer(const AnswerHeadInfo& answer) {
     return plan;
   }
   const AnswerPolicy policy{.vault = services_->vault, .profile = services_->answer_profile};
-  if (!is_identity(answer.content_encoding)) {
+  answer_decoder_ = ContentDecoder::make(answer.content_encoding, kMaxAnswerBytes, 502);
+  if (!answer_decoder_) {
     plan.body = Plan::Body::kObserve;  // Its size is known, and whether it ended.
     if (!looks(policy.profile)) return plan;
     plan.refusal = refuse({.status = 502,
@@ -138,6 +140,7 @@ Plan Exchange::begin_answer(const AnswerHeadInfo& answer) {
   if (services_->hash_bodies) answer_hash_.emplace();
   const bool rewrites = form != AnswerForm::kOther && (policy.active() || drop_usage);
   rewrites_answer_ = rewrites;
+  if (rewrites && !answer_decoder_->identity()) plan.remove_fields.emplace_back("Content-Encoding");
   plan.body = rewrites ? Plan::Body::kRewrite : Plan::Body::kObserve;
   return plan;
 }
@@ -146,7 +149,8 @@ Plan Exchange::begin_answer(const AnswerHeadInfo& answer) {
 void Exchange::observe(std::string_view chunk, bool last) {
   if (!answer_ || unreadable_) return;
   observed_.clear();
-  unreadable_ = answer_->push(chunk, last, observed_).has_value();
+  unreadable_ = answer_decoder_->decode(chunk, last).has_value() ||
+                answer_->push(chunk, last, observed_).has_value();
 }
 
 std::optional<Refusal> Exchange::push_answer(std::string_view chunk, bool last, std::string& out) {
@@ -157,6 +161,7 @@ std::optional<Refusal> Exchange::push_answer(std::string_view chunk, bool last, 
   answer_ended_ = answer_ended_ || last;
   if (answer_hash_) answer_hash_->add(chunk);
   if (answer_ && rewrites_answer_) {
+    if (auto refusal = answer_decoder_->decode(chunk, last)) return refuse(std::move(*refusal));
     if (auto refusal = answer_->push(chunk, last, out)) return refuse(std::move(*refusal));
   } else {
     out += chunk;

@@ -16,6 +16,7 @@
 
 #include "proxy/llm/answer_body.h"
 #include "proxy/llm/body_hash.h"
+#include "proxy/llm/content_decoder.h"
 #include "proxy/llm/request_body.h"
 #include "proxy/llm/services.h"
 
@@ -38,6 +39,7 @@ struct RequestHeadInfo {
   std::string_view content_encoding;
   std::string_view authorization;  // Its scheme says whether the body is signed.
   std::string_view command_id;
+  bool has_content = true;  // False: there is no body, not even an empty one.
 };
 
 struct AnswerHeadInfo {
@@ -80,6 +82,7 @@ class Exchange {
 
  private:
   std::optional<Refusal> refuse(Refusal refusal);
+  std::optional<Refusal> read_request(std::string_view chunk, bool last, std::string& out);
   void observe(std::string_view chunk, bool last);
   void settle_facts();
   void price();
@@ -90,12 +93,15 @@ class Exchange {
   std::chrono::steady_clock::time_point started_;
   std::string content_type_;
   std::string content_encoding_;
+  std::optional<ContentDecoder> request_decoder_;
+  std::optional<ContentDecoder> answer_decoder_;
   std::optional<RequestBody> request_;
   std::unique_ptr<AnswerBody> answer_;
   std::string observed_;  // Reused; thrown away.
   std::optional<BodyHash> request_hash_;
   std::optional<BodyHash> answer_hash_;
   bool signed_body_ = false;
+  bool has_content_ = true;
   bool reserved_ = false;
   bool answer_ended_ = false;
   bool rewrites_answer_ = false;

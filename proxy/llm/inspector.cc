@@ -24,6 +24,11 @@ BodyUse use_of(Plan::Body body) {
   return BodyUse::kRewrite;
 }
 
+bool has_content(const http::Framing& framing) {
+  return framing.kind != http::BodyKind::kNone &&
+         !(framing.kind == http::BodyKind::kLength && framing.length == 0);
+}
+
 class LlmInspector final : public flows::HttpInspector {
  public:
   LlmInspector(Target target, std::shared_ptr<const LlmServices> services,
@@ -41,7 +46,8 @@ class LlmInspector final : public flows::HttpInspector {
                                       .content_type = head.value_of("content-type"),
                                       .content_encoding = head.value_of("content-encoding"),
                                       .authorization = head.value_of("authorization"),
-                                      .command_id = command_id_});
+                                      .command_id = command_id_,
+                                      .has_content = has_content(head.framing())});
     return act(exchange_->begin());
   }
 

@@ -30,6 +30,19 @@ Refusal not_json(std::string_view what) {
       .message = fmt::format("The request's body cannot be read, so it was not sent: {}.", what)};
 }
 
+Refusal unreadable(std::string_view what) {
+  Refusal refusal = not_json(what);
+  refusal.code = "unreadable_body";
+  return refusal;
+}
+
+// The dialects that we know are JSON, whatever the client says of them; so is what says so.
+bool is_json_body(const Target& target, std::string_view content_type) {
+  if (target.dialect != Dialect::kOther && target.dialect != Dialect::kRealtime) return true;
+  const std::string type = dlp::media_type(content_type);
+  return type == "application/json" || type.ends_with("+json");
+}
+
 Refusal ambiguous(std::string_view key) {
   return {.status = 400,
           .code = "ambiguous_json",
@@ -38,19 +51,27 @@ Refusal ambiguous(std::string_view key) {
 
 }  // namespace
 
-RequestBody::RequestBody(const Target& target, const LlmServices& services, bool changes)
+RequestBody::RequestBody(const Target& target, const LlmServices& services,
+                         std::string_view content_type, bool changes)
     : services_(services),
       fields_(fields_of(target.dialect, target.model)),
       reader_(fields_.request),
       wants_usage_(changes && knows_stream_options(target)),
-      changes_(changes) {
+      changes_(changes),
+      is_json_(is_json_body(target, content_type)) {
   facts_.model = target.model;
   facts_.streams = target.streams;
   const auto& profile = services.request_profile;
   if (profile == nullptr || !profile->looks_for_anything()) return;
   redactor_.emplace(profile, services.vault, dlp::Placeholders::kTokenize);
-  field_editor_.emplace(fields_.request, *redactor_);
-  editor_.emplace(*field_editor_, dlp::JsonEditorOptions{.filter = &*field_editor_});
+  if (is_json_) {
+    field_editor_.emplace(fields_.request, *redactor_);
+    editor_.emplace(*field_editor_, dlp::JsonEditorOptions{.filter = &*field_editor_});
+  } else if (auto other = dlp::make_body_editor(content_type, *redactor_)) {
+    other_editor_ = std::move(*other);
+  } else {
+    other_error_ = other.error().what;
+  }
 }
 
 RequestBody::~RequestBody() = default;
@@ -65,6 +86,7 @@ std::optional<Refusal> RequestBody::push(std::string_view chunk, bool last, std:
   }
   empty_ = empty_ && chunk.empty();
   if (last && empty_) return {};  // Some APIs take requests without a body.
+  if (!is_json_) return push_other(chunk, last, out);
   // What was held of the chunk before goes before this one.
   std::string joined;
   std::string_view text = chunk;
@@ -121,6 +143,13 @@ std::optional<Refusal> RequestBody::take(const FieldReader::Token& token, std::s
         std::uint64_t count = 0;
         std::from_chars(token.text.data(), token.text.data() + token.text.size(), count);
         facts_.max_tokens = std::max(facts_.max_tokens, count);
+      }
+      break;
+    case Field::kAnswers:
+      if (token.kind == JsonKind::kNumber) {
+        std::uint64_t count = 0;
+        std::from_chars(token.text.data(), token.text.data() + token.text.size(), count);
+        facts_.answers = std::max(facts_.answers, count);
       }
       break;
     default:
@@ -201,8 +230,33 @@ std::optional<Refusal> RequestBody::send(std::string_view text, bool last, std::
   std::string edited;
   Result<void> done = editor_->push(text, edited);
   if (done && last) done = editor_->finish(edited);
-  if (auto refusal = check_blocked()) return refusal;
-  if (!done) return not_json(done.error().what);
+  return release(done, edited, out);
+}
+
+std::optional<Refusal> RequestBody::push_other(std::string_view chunk, bool last,
+                                               std::string& out) {
+  if (!other_error_.empty()) return unreadable(other_error_);
+  if (other_editor_ == nullptr) {
+    out += chunk;
+    return {};
+  }
+  std::string edited;
+  Result<void> done = other_editor_->push(chunk, edited);
+  if (done && last) done = other_editor_->finish(edited);
+  return release(done, edited, out);
+}
+
+// What was edited goes out, unless something says that it must not.
+std::optional<Refusal> RequestBody::release(const Result<void>& done, std::string_view edited,
+                                            std::string& out) const {
+  if (redactor_->blocked()) {
+    return Refusal{
+        .status = 403,
+        .code = "dlp_blocked",
+        .message = fmt::format("The request was not sent: it holds data that must not leave ({}).",
+                               redactor_->blocked_by().id)};
+  }
+  if (!done) return is_json_ ? not_json(done.error().what) : unreadable(done.error().what);
   if (!changes_ && redactor_->replaced() > 0) {
     return Refusal{.status = 403,
                    .code = "dlp_signed_request",
@@ -212,16 +266,6 @@ std::optional<Refusal> RequestBody::send(std::string_view text, bool last, std::
   }
   out += edited;
   return {};
-}
-
-std::optional<Refusal> RequestBody::check_blocked() const {
-  if (!redactor_->blocked()) return {};
-  return Refusal{
-      .status = 403,
-      .code = "dlp_blocked",
-      .message = fmt::format("The request was not sent: it holds data that must not leave "
-                             "({}).",
-                             redactor_->blocked_by().id)};
 }
 
 }  // namespace agentsh::llm

@@ -6,6 +6,7 @@
 // Threads: one owner.
 #pragma once
 
+#include "dlp/body_editor.h"
 #include "dlp/json_editor.h"
 #include "dlp/redactor.h"
 #include "proxy/llm/dialect_fields.h"
@@ -21,9 +22,11 @@ namespace agentsh::llm {
 
 class RequestBody {
  public:
+  // The body of a known dialect is JSON whatever `content_type` says; others are read by it.
   // `changes`: the body may be changed; otherwise (it is signed) what would have to be changed is
   // refused.
-  RequestBody(const Target& target, const LlmServices& services, bool changes);
+  RequestBody(const Target& target, const LlmServices& services, std::string_view content_type,
+              bool changes);
   ~RequestBody();
 
   // Appends what may be sent to `out`.
@@ -31,6 +34,8 @@ class RequestBody {
 
   const RequestFacts& facts() const { return facts_; }
   const dlp::Redactor* redactor() const { return redactor_ ? &*redactor_ : nullptr; }
+  // The body may have to be changed to ask for the usage.
+  bool may_ask_for_usage() const { return wants_usage_; }
   // The answer's usage event is there because we asked for it.
   bool asked_for_usage() const { return asked_for_usage_; }
 
@@ -43,7 +48,9 @@ class RequestBody {
   void replace(const FieldReader::Token& token, std::string_view with, std::string_view text);
   void insert(std::uint64_t at, std::string_view added, std::string_view text);
   std::optional<Refusal> send(std::string_view text, bool last, std::string& out);
-  std::optional<Refusal> check_blocked() const;
+  std::optional<Refusal> push_other(std::string_view chunk, bool last, std::string& out);
+  std::optional<Refusal> release(const Result<void>& done, std::string_view edited,
+                                 std::string& out) const;
 
   const LlmServices& services_;
   const DialectFields& fields_;
@@ -52,6 +59,9 @@ class RequestBody {
   std::optional<dlp::Redactor> redactor_;
   std::optional<FieldEditor> field_editor_;
   std::optional<dlp::JsonEditor> editor_;
+  // Of a body that is no JSON.
+  std::unique_ptr<dlp::BodyEditor> other_editor_;
+  std::string other_error_;
   // Asking for usage.
   bool wants_usage_ = false;  // The dialect and the provider know stream_options.
   bool asked_for_usage_ = false;
@@ -61,6 +71,7 @@ class RequestBody {
   bool include_said_ = false;
   bool model_said_ = false;
   bool changes_;
+  bool is_json_;
   bool empty_ = true;         // No byte of the body has come.
   std::string held_;          // A literal that the last chunk's end cut, and that may be replaced.
   std::string changed_;       // The chunk with our own changes, as far as it was copied.

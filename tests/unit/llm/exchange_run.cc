@@ -50,7 +50,8 @@ Outcome run(const Script& script, const std::shared_ptr<LlmServices>& services,
                     {.host = script.host,
                      .method = script.method,
                      .path = script.path,
-                     .content_type = "application/json",
+                     .content_type = script.request_type,
+                     .content_encoding = script.request_encoding,
                      .authorization = script.authorization});
   outcome.begin = exchange.begin();
   outcome.refusal = outcome.begin.refusal;
@@ -60,8 +61,9 @@ Outcome run(const Script& script, const std::shared_ptr<LlmServices>& services,
   bool goes_on =
       !outcome.refusal && push_all(cutter, script.request, true, upload, outcome.refusal);
   if (goes_on) {
-    outcome.begin_answer =
-        exchange.begin_answer({.status = script.status, .content_type = script.content_type});
+    outcome.begin_answer = exchange.begin_answer({.status = script.status,
+                                                  .content_type = script.content_type,
+                                                  .content_encoding = script.answer_encoding});
     outcome.refusal = outcome.begin_answer.refusal;
     const auto download = [&](std::string_view piece, bool last) {
       return exchange.push_answer(piece, last, outcome.answer);

@@ -15,9 +15,12 @@ struct Script {
   std::string method = "POST";
   std::string path = "/v1/chat/completions";
   std::string authorization;
+  std::string request_type = "application/json";
+  std::string request_encoding;
   std::string request;
   int status = 200;
   std::string content_type = "application/json";
+  std::string answer_encoding;
   std::string answer;
   bool whole_answer = true;  // False: the server leaves before the end.
 };

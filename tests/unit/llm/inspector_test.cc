@@ -83,7 +83,7 @@ TEST_F(LlmInspector, EncodedRequestsAreRefusedWhenTheyHaveToBeRead) {
   const auto inspector = inspect("api.anthropic.com", "/v1/messages");
   const flows::HeadAction action =
       inspector->on_request_head(request("POST /v1/messages HTTP/1.1\r\nHost: api.anthropic.com\r\n"
-                                         "Content-Encoding: zstd\r\nContent-Length: 5\r\n\r\n"));
+                                         "Content-Encoding: snappy\r\nContent-Length: 5\r\n\r\n"));
   ASSERT_TRUE(action.refusal);
   EXPECT_EQ(action.refusal->status, 415);
 }
