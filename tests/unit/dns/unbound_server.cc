@@ -53,11 +53,18 @@ std::uint16_t free_port() {
   }
 }
 
+bool accepts(const Endpoint& endpoint) {
+  sockaddr_storage storage;
+  const socklen_t length = endpoint.to_sockaddr(storage);
+  const UniqueFd tcp(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return ::connect(tcp.get(), reinterpret_cast<sockaddr*>(&storage), length) == 0;
+}
+
 bool answers(const Endpoint& endpoint, pid_t pid) {
   const auto probe = write_message(question("probe.invalid"));
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(15);
   while (std::chrono::steady_clock::now() < deadline && ::waitpid(pid, nullptr, WNOHANG) == 0) {
-    if (!ask_udp(endpoint, probe, 100).empty()) return true;
+    if (!ask_udp(endpoint, probe, 100).empty() && accepts(endpoint)) return true;
   }
   return false;
 }
