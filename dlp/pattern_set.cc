@@ -2,12 +2,13 @@
 
 #include "dlp/pattern_shape.h"
 
+#include <fmt/format.h>
 #include <hs.h>
 #include <re2/re2.h>
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <cstdlib>
 #include <mutex>
 #include <utility>
 
@@ -60,6 +61,15 @@ re2::RE2::Options regex_options() {
   return options;
 }
 
+constexpr std::size_t kWorthCaching = 16;
+
+// What an automaton depends on beside its patterns.
+std::string platform_description() {
+  hs_platform_info_t platform{};
+  hs_populate_platform(&platform);
+  return fmt::format("{} {} {} block dotall\n", hs_version(), platform.tune, platform.cpu_features);
+}
+
 re2::StringPiece piece(std::string_view text) {
   return {text.data(), text.size()};
 }
@@ -73,7 +83,7 @@ PatternSet::~PatternSet() {
 }
 
 std::expected<std::unique_ptr<PatternSet>, PatternSet::CompileError> PatternSet::compile(
-    std::vector<PatternSource> sources) {
+    std::vector<PatternSource> sources, const DatabaseCache& cache) {
   std::unique_ptr<PatternSet> set(new PatternSet);
   for (std::size_t i = 0; i < sources.size(); ++i) {
     PatternSource& source = sources[i];
@@ -97,7 +107,7 @@ std::expected<std::unique_ptr<PatternSet>, PatternSet::CompileError> PatternSet:
   }
   set->open_matches_.seal();
   for (Group& group : set->groups_) {
-    if (auto compiled = set->compile_group(group, sources); !compiled) {
+    if (auto compiled = compile_group(group, sources, cache); !compiled) {
       return std::unexpected(compiled.error());
     }
   }
@@ -118,24 +128,42 @@ PatternSet::Group& PatternSet::group_for(const PatternShape* shape, std::size_t 
 }
 
 std::expected<void, PatternSet::CompileError> PatternSet::compile_group(
-    Group& group, const std::vector<PatternSource>& sources) {
+    Group& group, const std::vector<PatternSource>& sources, const DatabaseCache& cache) {
   std::vector<const char*> expressions;
   const std::vector<unsigned> flags(group.patterns.size(), HS_FLAG_DOTALL);
+  std::string description = platform_description();
   for (const unsigned index : group.patterns) {
     const PatternSource& source = sources[index];
     expressions.push_back((source.scan.empty() ? source.expression : source.scan).c_str());
+    description.append(expressions.back()).append(1, '\0').append(std::to_string(index));
+    description.append(1, '\0');
+  }
+  // Few patterns compile faster than a file is worth.
+  const bool is_cached = group.patterns.size() >= kWorthCaching;
+  if (is_cached) {
+    const auto kept = cache.load(description);
+    if (kept &&
+        hs_deserialize_database(kept->data(), kept->size(), &group.database) == HS_SUCCESS) {
+      return {};
+    }
   }
   hs_compile_error_t* error = nullptr;
   if (hs_compile_multi(expressions.data(), flags.data(), group.patterns.data(),
                        static_cast<unsigned>(expressions.size()), HS_MODE_BLOCK, nullptr,
-                       &group.database, &error) == HS_SUCCESS) {
-    return {};
+                       &group.database, &error) != HS_SUCCESS) {
+    CompileError wrong{
+        group.patterns[error->expression < 0 ? 0 : static_cast<std::size_t>(error->expression)],
+        error->message};
+    hs_free_compile_error(error);
+    return std::unexpected(std::move(wrong));
   }
-  CompileError wrong{
-      group.patterns[error->expression < 0 ? 0 : static_cast<std::size_t>(error->expression)],
-      error->message};
-  hs_free_compile_error(error);
-  return std::unexpected(std::move(wrong));
+  char* bytes = nullptr;
+  std::size_t size = 0;
+  if (is_cached && hs_serialize_database(group.database, &bytes, &size) == HS_SUCCESS) {
+    cache.store(description, {bytes, size});
+    std::free(bytes);
+  }
+  return {};
 }
 
 void PatternSet::scan_range(const Group& group, Workspace& workspace, std::string_view text,

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "dlp/database_cache.h"
 #include "dlp/evidence.h"
 #include "dlp/open_matches.h"
 #include "dlp/workspace_pool.h"
@@ -57,7 +58,7 @@ class PatternSet {
     std::string what;
   };
   static std::expected<std::unique_ptr<PatternSet>, CompileError> compile(
-      std::vector<PatternSource> sources);
+      std::vector<PatternSource> sources, const DatabaseCache& cache);
   ~PatternSet();
 
   // Sets `ends` to the end of every match that begins at or after `floor`, sorted by pattern and
@@ -97,8 +98,9 @@ class PatternSet {
 
   PatternSet();
   Group& group_for(const PatternShape* shape, std::size_t max_length);
-  std::expected<void, CompileError> compile_group(Group& group,
-                                                  const std::vector<PatternSource>& sources);
+  static std::expected<void, CompileError> compile_group(Group& group,
+                                                         const std::vector<PatternSource>& sources,
+                                                         const DatabaseCache& cache);
   void scan_range(const Group& group, Workspace& workspace, std::string_view text, Range range,
                   std::vector<MatchEnd>& ends) const;
 

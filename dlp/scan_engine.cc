@@ -168,7 +168,8 @@ class ScanEngine::Search {
   std::vector<Group> groups_;
 };
 
-Result<std::unique_ptr<ScanEngine>> ScanEngine::build(std::vector<Detector> detectors) {
+Result<std::unique_ptr<ScanEngine>> ScanEngine::build(std::vector<Detector> detectors,
+                                                      const DatabaseCache& cache) {
   std::unique_ptr<ScanEngine> engine(new ScanEngine);
   engine->detectors_ = std::move(detectors);
   std::vector<PatternSource> expressions;
@@ -187,7 +188,7 @@ Result<std::unique_ptr<ScanEngine>> ScanEngine::build(std::vector<Detector> dete
       part->detectors.push_back(i);
     }
   }
-  auto patterns = PatternSet::compile(std::move(expressions));
+  auto patterns = PatternSet::compile(std::move(expressions), cache);
   if (!patterns) {
     // The placeholders' pattern is ours, and the first.
     const std::uint32_t index = part->detectors[patterns.error().index];

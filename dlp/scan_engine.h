@@ -40,7 +40,8 @@ enum class PlaceholderRule : std::uint8_t {
 
 class ScanEngine {
  public:
-  static Result<std::unique_ptr<ScanEngine>> build(std::vector<Detector> detectors);
+  static Result<std::unique_ptr<ScanEngine>> build(std::vector<Detector> detectors,
+                                                   const DatabaseCache& cache);
   Result<std::unique_ptr<ScanEngine>> with_held(
       std::span<const std::pair<Detector, std::string>> secrets) const;
 

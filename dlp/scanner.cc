@@ -11,8 +11,10 @@ namespace agentsh::dlp {
 Scanner::Scanner(std::unique_ptr<ScanEngine> engine) : engine_(std::move(engine)) {}
 Scanner::~Scanner() = default;
 
-Result<std::shared_ptr<const Scanner>> Scanner::build(std::vector<Detector> detectors) {
-  auto engine = ScanEngine::build(std::move(detectors));
+Result<std::shared_ptr<const Scanner>> Scanner::build(std::vector<Detector> detectors,
+                                                      std::string cache_directory) {
+  const DatabaseCache cache(std::move(cache_directory));
+  auto engine = ScanEngine::build(std::move(detectors), cache);
   if (!engine) return std::unexpected(engine.error());
   return std::shared_ptr<const Scanner>(new Scanner(std::move(*engine)));
 }

@@ -24,6 +24,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,8 +35,10 @@ class ScanEngine;
 
 class Scanner {
  public:
-  // Errors name the detector and what is wrong with its pattern; duplicate ids.
-  static Result<std::shared_ptr<const Scanner>> build(std::vector<Detector> detectors);
+  // Errors name the detector and what is wrong with its pattern; duplicate ids. With a directory,
+  // automata are kept there for the next time (database_cache.h).
+  static Result<std::shared_ptr<const Scanner>> build(std::vector<Detector> detectors,
+                                                      std::string cache_directory = {});
 
   // The same detectors and one for each secret that we hold, found in any common encoding. The
   // automaton of the others is shared, so this takes milliseconds: do it when a session gets its

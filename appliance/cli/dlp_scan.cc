@@ -3,6 +3,7 @@
 #include "base/encoding.h"
 #include "base/json_writer.h"
 #include "base/unique_fd.h"
+#include "dlp/database_cache.h"
 #include "dlp/scan_stream.h"
 #include "dlp/scanner.h"
 
@@ -199,7 +200,7 @@ Result<std::shared_ptr<const dlp::Profile>> dlp_profile(const DlpArguments& argu
     return std::ranges::find(setup->detectors, entry.first, &dlp::Detector::id) ==
            setup->detectors.end();
   });
-  auto scanner = dlp::Scanner::build(std::move(setup->detectors));
+  auto scanner = dlp::Scanner::build(std::move(setup->detectors), dlp::user_cache_directory());
   if (!scanner) return std::unexpected(scanner.error());
   return dlp::Profile::make(std::move(*scanner), settings);
 }
