@@ -47,10 +47,12 @@ Result<std::shared_ptr<const llm::PriceTable>> read_prices(const std::string& fi
   return llm::PriceTable::with_overrides(*text, file);
 }
 
-Result<ScannerBuild::Scanner> build_scanner(const config::DlpSection& section) {
+// Automata are kept in `cache_directory` for the next start.
+Result<ScannerBuild::Scanner> build_scanner(const config::DlpSection& section,
+                                            const std::string& cache_directory) {
   auto detectors = detectors_of(section);
   if (!detectors) return std::unexpected(detectors.error());
-  return dlp::Scanner::build(std::move(*detectors));
+  return dlp::Scanner::build(std::move(*detectors), cache_directory);
 }
 
 // What somebody wrote is looked at before the start; what is shipped need not be.
@@ -90,8 +92,10 @@ Result<std::unique_ptr<LlmService>> LlmService::create(const config::ServerConfi
   shared->dlp = config.dlp;
   if (enabled && config.dlp.mode != config::DlpMode::kDisabled) {
     if (auto checked = check(config.dlp); !checked) return std::unexpected(checked.error());
-    shared->scanner =
-        std::make_unique<ScannerBuild>([section = config.dlp] { return build_scanner(section); });
+    shared->scanner = std::make_unique<ScannerBuild>(
+        [section = config.dlp, cache = config.server.state_dir + "/dlp-cache"] {
+          return build_scanner(section, cache);
+        });
   }
   std::unique_ptr<LlmService> service(new LlmService(std::move(shared)));
   service->enabled_ = enabled;
