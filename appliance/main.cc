@@ -2,6 +2,7 @@
 // (it runs them by exec).
 #include "appliance/cli/audit_verbs.h"
 #include "appliance/cli/config_verbs.h"
+#include "appliance/cli/db_verbs.h"
 #include "appliance/cli/dlp_verbs.h"
 #include "appliance/cli/event_query.h"
 #include "appliance/cli/policy_verbs.h"
@@ -160,6 +161,7 @@ int run(Arguments arguments) {
   if (verb == "server") return run_server(rest);
   if (verb == "config") return cli::run_config_verb(rest);
   if (verb == "audit") return cli::run_audit_verb(rest, audit_paths());
+  if (verb == "db") return cli::run_db_verb(rest);
   if (verb == "policy") return cli::run_policy_verb(rest, policy_defaults());
   if (verb == "dlp") return cli::run_dlp_verb(rest, dlp_setup);
   if (verb == "events" && !rest.empty() && rest.front() == "query") {

@@ -2,4 +2,5 @@
 include_guard(GLOBAL)
 agentsh_library(cli_policy
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/policy_verbs.cc
-  PUBLIC agentsh_policies agentsh_base)
+  PUBLIC agentsh_policies agentsh_base
+  PRIVATE agentsh_cli_db)

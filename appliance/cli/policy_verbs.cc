@@ -1,6 +1,7 @@
 #include "appliance/cli/policy_verbs.h"
 
 #include "appliance/cli/audit_arguments.h"
+#include "appliance/cli/db_verbs.h"
 #include "base/file_io.h"
 #include "base/json_writer.h"
 #include "policies/lint.h"
@@ -377,6 +378,10 @@ struct Verbs {
 }  // namespace
 
 int run_policy_verb(std::span<const std::string> args, const PolicyVerbDefaults& defaults) {
+  if (!args.empty() && args.front() == "db") {
+    return run_policy_db_verb(args.subspan(1), defaults.directories.empty() ? default_directories()
+                                                                            : defaults.directories);
+  }
   Arguments arguments{.trust_store = defaults.trust_store};
   Verbs verbs(arguments);
   if (const auto code = parse_arguments(verbs.app, args)) return *code;

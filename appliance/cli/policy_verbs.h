@@ -1,4 +1,4 @@
-// `agentsh policy list | show | validate | lint | explain | test | keygen | sign | verify`:
+// `agentsh policy list | show | validate | lint | explain | test | keygen | sign | verify | db`:
 // offline, on files. A policy is named as a session names it, or given as a path (with a "/" or
 // ending in .yaml or .yml).
 //

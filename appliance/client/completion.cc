@@ -6,14 +6,15 @@ namespace agentsh::client {
 namespace {
 
 constexpr std::string_view kWords =
-    "exec wrap session kill output events approve policy config audit dlp gateway usage proxy ca "
+    "exec wrap session kill output events approve policy db config audit dlp gateway usage proxy ca "
     "debug "
     "server completion";
 constexpr std::pair<std::string_view, std::string_view> kSubcommands[] = {
     {"session", "create list info update attach logs publish destroy"},
     {"events", "query tail"},
     {"approve", "list resolve"},
-    {"policy", "list show validate lint explain test keygen sign verify"},
+    {"policy", "list show validate lint explain test keygen sign verify db"},
+    {"db", "classify"},
     {"config", "show validate"},
     {"audit", "verify chain"},
     {"dlp", "scan redact restore detectors"},

@@ -40,6 +40,7 @@ constexpr Verb kVerbs[] = {
     {"events", "search or follow the audit trail", run_events},
     {"approve", "list and answer requests for approval", run_approve},
     {"policy", "list, show, validate, lint, explain, sign policies", nullptr},
+    {"db", "say what SQL statements do", nullptr},
     {"config", "show and validate the configuration", nullptr},
     {"audit", "verify the audit log's chain", nullptr},
     {"dlp", "find and replace credentials and personal data in files", nullptr},
@@ -62,7 +63,6 @@ constexpr Absent kAbsent[] = {
     {"detect",
      "this version does not score the host; `agentsh config show` prints what is configured"},
     {"report", "this version has no reports; `agentsh events query --session ID` has the facts"},
-    {"db", "this version does not guard databases"},
     {"mcp", "this version does not inspect MCP"},
     {"checkpoint", "this version does not checkpoint files"},
     {"trash", "this version does not divert deletions"},
@@ -80,7 +80,6 @@ constexpr Absent kAbsent[] = {
 
 constexpr Absent kAbsentPolicyVerbs[] = {
     {"generate", "this version does not write policies from what it recorded"},
-    {"db", "this version does not guard databases"},
 };
 
 void print_help(FILE* out) {
