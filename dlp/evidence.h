@@ -18,20 +18,22 @@
 namespace agentsh::dlp {
 
 enum class Evidence : std::uint8_t {
-  kDigits,     // 5 of 0-9 within 16 bytes.
   kToken,      // 20 of 0-9, A-Z and a-z in a row.
+  kDigits,     // 5 of 0-9 within 16 bytes.
   kFewDigits,  // 4 of 0-9 within 8 bytes.
 };
 inline constexpr std::size_t kEvidenceKinds = 3;
 
-// The first of the kinds that every match of the pattern holds; nothing when none is sure.
+// The first of the kinds, the rarest, that every match of the pattern holds; nothing when none is
+// sure.
 std::optional<Evidence> evidence_of(const PatternShape& shape);
 
 struct EvidenceRange {
   std::size_t begin = 0;
   std::size_t end = 0;
 };
-// Sets `places` to where the evidence is complete in text[floor...]: ranges of places, ascending.
+// Sets `places` to where the evidence is complete in text[floor...], and maybe more where there are
+// many digits: ranges of places, ascending.
 void find_evidence(Evidence kind, std::string_view text, std::size_t floor,
                    std::vector<EvidenceRange>& places);
 // Sets `ranges` to those of `text` that hold every match which begins at or after `floor`, is no
