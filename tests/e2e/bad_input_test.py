@@ -324,7 +324,9 @@ class PoliciesAndConfigurations(harness.ApplianceTest):
     def test_configurations_are_refused_with_file_line_and_key(self):
         cases = {
             "server: {state_dirr: /x}\n": "state_dir", "server: [\n": "", "security: {mode: minimal}\n": "security.mode",
-            "security: {mode: landlock-only}\n": "security.mode", "server: {tls: {enabled: true, cert_file: /c, key_file: /k}}\n": "TLS",
+            "security: {mode: landlock-only}\n": "security.mode", "server: {tls: {enabled: true}}\n": "cert_file",
+            "dlp: {mode: shred}\n": "dlp.mode", "dlp: {detectors: {emial: audit}}\n": 'did you mean "email"',
+            "dlp: {custom_patterns: [{name: a, regex: '('}]}\n": "custom_patterns", "proxy: {providers: {x: ftp://y}}\n": "providers",
             "server: {http: {addr: '127.0.0.1:1'}}\n": "auth.type", "audit: {on_write_error: shrug}\n": "on_write_error",
             "auth: {type: api_key, api_key: {keys_file: /none}}\n": "/none", "server: {state_dir: /a}\nserver: {state_dir: /b}\n": "server",
             "sandbox: {network: {intercept_mode: magic}}\n": "intercept_mode", "sandbox: {network: {resolvers: ['no address']}}\n": "resolvers",

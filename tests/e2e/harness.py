@@ -136,6 +136,11 @@ def listening(address, port):
         return probe.connect_ex((address, port)) == 0
 
 
+def shared_automata():
+    """What the tests' daemons share of them, in the build directory."""
+    return Arguments.build / "dlp-cache"
+
+
 class Processes:
     """What the test started, ended at exit by their own ids."""
 
@@ -285,6 +290,7 @@ class Appliance:
             f"policies: {{dir: {self.policies}, default: e2e}}\n"
             f"sandbox: {{network: {{intercept_mode: {intercept or Arguments.intercept}, resolvers: ['{RESOLVER4}:53'],"
             f" upstream_ca_files: [{world.authority.certificate}]{network}}}}}\n" + config)
+        self.take_automata(shared_automata(), self.automata())
         if self.user:
             run("chown", "-R", f"{self.user.pw_uid}:{self.user.pw_gid}", self.home)
         self.daemon = None
@@ -315,9 +321,25 @@ class Appliance:
             if not ready.read(1):
                 raise RuntimeError("the daemon did not start:\n" + self.log_text())
 
+    def automata(self):
+        """Compiled from the detectors at a daemon's first start, which takes seconds of a processor."""
+        return self.home / "state/dlp-cache"
+
+    @staticmethod
+    def take_automata(source, target):
+        """Each file is whole and named after its content; others may be doing the same."""
+        for file in source.glob("*") if source.is_dir() else ():
+            target.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not (target / file.name).exists():
+                part = target / f".{file.name}.{os.getpid()}"
+                shutil.copyfile(file, part)
+                part.chmod(0o600)
+                part.replace(target / file.name)
+
     def stop(self):
         self.daemon.terminate()
         code = self.daemon.wait(20)
+        self.take_automata(self.automata(), shared_automata())
         self.log.close()
         return code
 
