@@ -1,5 +1,5 @@
-// Precompiled header of the unit tests, compiled once with agentsh_test_main: agentsh_test() reuses it. Tests include what
-// they use as if it were not there.
+// Precompiled header of the unit tests, compiled once with agentsh_test_main: agentsh_test() reuses
+// it. Tests include what they use as if it were not there.
 #pragma once
 
 #include <fmt/format.h>
