@@ -133,8 +133,7 @@ std::expected<void, PatternSet::CompileError> PatternSet::compile_group(
   const std::vector<unsigned> flags(group.patterns.size(), HS_FLAG_DOTALL);
   std::string description = platform_description();
   for (const unsigned index : group.patterns) {
-    const PatternSource& source = sources[index];
-    expressions.push_back((source.scan.empty() ? source.expression : source.scan).c_str());
+    expressions.push_back(sources[index].expression.c_str());
     description.append(expressions.back()).append(1, '\0').append(std::to_string(index));
     description.append(1, '\0');
   }

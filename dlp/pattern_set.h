@@ -31,9 +31,6 @@ namespace agentsh::dlp {
 struct PatternSource {
   std::string expression;
   std::size_t max_length = 0;  // The longest match.
-  // What is looked for instead of it, if not empty: something cheaper that ends wherever a match of
-  // the expression ends, and maybe elsewhere.
-  std::string scan = {};
 };
 
 // The end of some match of a pattern.

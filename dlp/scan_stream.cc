@@ -10,6 +10,7 @@ namespace {
 // From this size on a piece is large: what could be open at its end is not looked for.
 constexpr std::size_t kLarge = 8 << 10;
 
+constexpr std::size_t kKeptRoom = 32 << 10;
 // What is kept before the unsettled text: context, and a byte to see where its first word begins.
 constexpr std::size_t kKept = kMaxContext + 16;
 
@@ -20,6 +21,8 @@ ScanStream::ScanStream(std::shared_ptr<const Profile> profile, PlaceholderRule p
     : profile_(std::move(profile)), placeholders_(placeholders), vault_(std::move(vault)) {}
 
 void ScanStream::begin(std::string_view left_context) {
+  // A long text is no reason to keep its room for short ones.
+  if (window_.capacity() > kKeptRoom) window_ = {};
   window_.assign(
       left_context.substr(left_context.size() - std::min(left_context.size(), kMaxContext)));
   context_ = window_.size();

@@ -28,7 +28,7 @@ class ScanStream {
   // Hits that overlap each other without an end are cut at this length.
   static constexpr std::size_t kMaxCluster = kMaxMatch;
   // Large pieces (of 8 KiB and more) are gathered up to this size before they are scanned.
-  static constexpr std::size_t kBulk = 96 << 10;
+  static constexpr std::size_t kBulk = 192 << 10;
   // The most that is held back of small pieces: a chain of overlapping hits, the last of them, a
   // match that could be open behind it and context, and what comes in before they are looked at
   // again. And of any.
