@@ -6,7 +6,8 @@ namespace agentsh::client {
 namespace {
 
 constexpr std::string_view kWords =
-    "exec wrap session kill output events approve policy db config audit dlp gateway usage proxy ca "
+    "exec wrap session kill output events approve policy db config audit dlp gateway usage proxy "
+    "ca "
     "debug "
     "server completion";
 constexpr std::pair<std::string_view, std::string_view> kSubcommands[] = {
