@@ -91,6 +91,7 @@ const std::set<std::string_view> kOnlyLook = {
     "pg_xact_commit_timestamp",
     "pg_xact_commit_timestamp_origin",
     "pg_xact_status",
+    "plpgsql_validator",
     "random",
     "timeofday",
     "txid_status",
