@@ -412,7 +412,7 @@ def dni(r):
     return body + r.choice(["", "-"]) + DNI[int(body) % 23]
 
 
-@person("es_nie", "")
+@person("es_nie", "NIE|nie|extranjero NIE")
 def nie(r):
     first, body = r.randrange(3), d(r, 7)
     return "XYZ"[first] + r.choice(["", "-"]) + body + r.choice(["", "-"]) + DNI[int(str(first) + body) % 23]
@@ -721,7 +721,7 @@ def pan(r):
     return a.text(r, UPPER, 3) + r.choice("PCHFATBLJG") + r.choice(UPPER) + d(r, 4) + r.choice(UPPER)
 
 
-@person("in_gstin", "")
+@person("in_gstin", "GSTIN|GST|gstin")
 def gstin(r):
     body = "%02d" % r.randint(1, 37) + a.text(r, UPPER, 3) + r.choice("PCHF") + r.choice(UPPER) + d(r, 4) + r.choice(UPPER) + r.choice("123456789") + "Z"
     total = 0
@@ -731,7 +731,7 @@ def gstin(r):
     return body + BASE36_UPPER[-total % 36]
 
 
-@person("cn_resident_id", "")
+@person("cn_resident_id", "身份证号|身份证|resident ID|公民身份号码")
 def resident_id(r):
     body = r.choice(["110105", "310115", "440305", "510107", "330106"]) + birthday(r).strftime("%Y%m%d") + d(r, 3)
     return body + "10X98765432"[weighted(body, (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)) % 11]
@@ -1009,7 +1009,7 @@ def ipv6(r):
 def mac(r):
     pairs = ["%02x" % r.randrange(256) for _ in range(6)]
     pairs[0] = r.choice(["3c", "a4", "00", "f0", "d8"])
-    value = r.choice([":", "-"]).join(pairs)
+    value = ":".join(pairs)
     return value if r.random() < .5 else value.upper()
 
 
