@@ -32,6 +32,7 @@ void ScanStream::begin(std::string_view left_context) {
   settled_ = 0;
   open_.clear();
   followed_ = 0;
+  after_large_ = false;
 }
 
 void ScanStream::push(std::string_view text, const Receiver& receive) {
@@ -43,11 +44,14 @@ void ScanStream::push(std::string_view text, const Receiver& receive) {
     const std::string_view piece = text.substr(0, kBulk);
     text.remove_prefix(piece.size());
     add(piece);
-    // Large pieces are gathered, so that what is scanned twice is little.
+    // Large pieces are gathered, so that what is scanned twice is little; and a small one among
+    // them, since following what they left costs more.
     const bool is_large = piece.size() >= kLarge;
-    const std::size_t held = window_.size() - floor_;
-    if (held >= kBulk) settle(open_index(true), false, receive);
-    if (!is_large) settle(open_index(false), false, receive);
+    const bool is_gathered = is_large || after_large_;
+    const bool is_much = window_.size() - floor_ >= (is_gathered ? kBulk : 2 * kMaxMatch);
+    if (is_much) settle(open_index(true), false, receive);
+    if (!is_gathered) settle(open_index(false), false, receive);
+    after_large_ = is_large;
   }
 }
 

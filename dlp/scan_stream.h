@@ -73,6 +73,7 @@ class ScanStream {
   std::size_t look_at_ = 0;    // Matches are looked for when none is open from there or before.
   ScanEngine::OpenState open_;  // Of what could be open,
   std::uint64_t followed_ = 0;  // up to this offset.
+  bool after_large_ = false;    // The last piece was a large one.
   std::vector<Hit> hits_;       // Reused.
 };
 
