@@ -141,18 +141,34 @@ JsonEscape read_json_escape(std::string_view raw, bool at_end) {
   return {kUnicodeEscape, static_cast<std::uint32_t>(value)};
 }
 
-std::string json_unescaped(std::string_view raw) {
-  std::string text;
-  while (!raw.empty()) {
+namespace {
+
+// Appends what all of a string's content says; false at a wrong escape.
+bool append_unescaped(std::string& text, std::string_view raw) {
+  while (true) {
     const std::size_t literal = std::min(raw.find('\\'), raw.size());
     text.append(raw, 0, literal);
     raw.remove_prefix(literal);
-    if (raw.empty()) break;
+    if (raw.empty()) return true;
+    if (raw.size() >= 2 && raw[1] != 'u') {
+      const char byte = simple_escape(raw[1]);
+      if (byte == 0) return false;
+      text += byte;
+      raw.remove_prefix(2);
+      continue;
+    }
     const JsonEscape escape = read_json_escape(raw, true);
-    if (escape.size == 0 || escape.size > raw.size()) break;
+    if (escape.size == 0 || escape.size > raw.size()) return false;
     append_code_point(text, escape.code_point);
     raw.remove_prefix(escape.size);
   }
+}
+
+}  // namespace
+
+std::string json_unescaped(std::string_view raw) {
+  std::string text;
+  (void)append_unescaped(text, raw);
   return text;
 }
 
@@ -173,9 +189,18 @@ bool JsonSplice::push(std::string_view raw, std::string& out) {
 }
 
 bool JsonSplice::finish(std::string_view raw, std::string& out) {
-  // The usual case: all of a string that has no escapes.
-  if (is_fresh_ && !raw.contains('\\')) return splice_.edit_whole(raw, out);
-  return decode(raw, true) && splice_.finish(out);
+  if (!is_fresh_) return decode(raw, true) && splice_.finish(out);
+  // The usual case: all of a string at once, in which nothing is replaced.
+  if (!raw.contains('\\')) return splice_.edit_whole(raw, out);
+  decoded_.clear();
+  if (!append_unescaped(decoded_, raw) || !splice_.show_whole(decoded_)) return false;
+  if (splice_.is_unchanged()) {
+    out.append(raw);
+    return true;
+  }
+  if (!decode(raw, true)) return false;
+  splice_.edit_shown(out);
+  return true;
 }
 
 bool JsonSplice::decode(std::string_view raw, bool at_end) {

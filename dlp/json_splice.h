@@ -26,6 +26,7 @@ class JsonSplice {
 
   Splice splice_;
   bool is_fresh_ = true;  // Nothing of the string has come yet.
+  std::string decoded_;   // Reused.
   std::string partial_;   // An escape that the last piece ended in.
 };
 

@@ -50,10 +50,19 @@ bool Splice::finish(std::string& out) {
   return true;
 }
 
-bool Splice::edit_whole(std::string_view raw, std::string& out) {
+bool Splice::show_whole(std::string_view decoded) {
   edits_.clear();
-  editor_.finish(raw, edits_);
-  if (editor_.settled() != raw.size()) return false;
+  editor_.finish(decoded, edits_);
+  return editor_.settled() == decoded.size();
+}
+
+void Splice::edit_shown(std::string& out) {
+  decoded_.clear();
+  apply(out);
+}
+
+bool Splice::edit_whole(std::string_view raw, std::string& out) {
+  if (!show_whole(raw)) return false;
   std::size_t used = 0;
   for (const Edit& edit : edits_) {
     out.append(raw, used, edit.begin - used);

@@ -33,6 +33,11 @@ class Splice {
   void push(std::string& out);
   // The same for the end of the text. False when the editor did not finish it.
   [[nodiscard]] bool finish(std::string& out);
+  // For all of a text at once, without the above: shows it decoded; false when the editor did not
+  // finish it. When something is to be replaced, add its parts, then have them edited.
+  [[nodiscard]] bool show_whole(std::string_view decoded);
+  bool is_unchanged() const { return edits_.empty(); }
+  void edit_shown(std::string& out);
   // All of a text that stands for itself.
   [[nodiscard]] bool edit_whole(std::string_view raw, std::string& out);
 
