@@ -35,7 +35,7 @@ std::optional<Dialect> dialect_named(std::string_view name) {
 }
 
 Analysis internal::classify_text(std::string_view sql, Dialect dialect, TextLimits limits,
-                                 unsigned nesting) {
+                                 Nesting nesting) {
   Analysis analysis{.dialect = dialect};
   if (auto within = check_limits(sql, limits); !within) {
     analysis.statements.push_back(not_understood(sql, within.error().what));
@@ -73,7 +73,7 @@ Analysis internal::classify_text(std::string_view sql, Dialect dialect, TextLimi
 }
 
 Analysis classify(std::string_view sql, Dialect dialect, TextLimits limits) {
-  return internal::classify_text(sql, dialect, limits, 0);
+  return internal::classify_text(sql, dialect, limits, {});
 }
 
 bool classifies(std::string_view node_type) {

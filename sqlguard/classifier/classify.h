@@ -25,16 +25,22 @@ struct Analysis {
   std::vector<Statement> statements = {};  // None for an empty query.
 };
 
-// Any thread. Needs stack of the order of 1 KB per level of nesting that `limits` allow.
+// Any thread with a stack of 4 MiB or more.
 Analysis classify(std::string_view sql, Dialect dialect, TextLimits limits = {});
 
 // Is there code for statements of this node type? For the test that walks the grammar.
 bool classifies(std::string_view node_type);
 
 namespace internal {
-// `nesting`: how many texts this one stands in.
-Analysis classify_text(std::string_view sql, Dialect dialect, TextLimits limits, unsigned nesting);
-inline constexpr unsigned kDeepestText = 3;
+// How deep a text stands in another (SQL in a function's argument or body): texts around it, and
+// nodes of their trees, which all take stack at the same time.
+struct Nesting {
+  static constexpr unsigned kMaximumTexts = 3;
+  static constexpr unsigned kMaximumNodes = 2500;
+  unsigned texts = 0;
+  unsigned nodes = 0;
+};
+Analysis classify_text(std::string_view sql, Dialect dialect, TextLimits limits, Nesting nesting);
 }  // namespace internal
 
 }  // namespace agentsh::sql

@@ -51,17 +51,19 @@ bool ends_here(TokenReader& tokens) {
 }
 
 // UNLOAD ('select ...') TO 's3://...' ...
-std::optional<Statement> unload(TokenReader& tokens, TextLimits limits, unsigned nesting) {
+std::optional<Statement> unload(TokenReader& tokens, TextLimits limits, internal::Nesting nesting) {
   if (!is_punctuation(tokens.next(), '(')) return std::nullopt;
   const auto query = string_value(tokens.next());
   if (!query || !is_punctuation(tokens.next(), ')') || !is_word(tokens.next(), "to"))
     return std::nullopt;
   auto target = string_value(tokens.next());
-  if (!target || !ends_here(tokens) || nesting >= internal::kDeepestText) return std::nullopt;
+  if (!target || !ends_here(tokens) || nesting.texts >= internal::Nesting::kMaximumTexts)
+    return std::nullopt;
   Statement statement{.raw_verb = "UNLOAD_TO_S3", .parser = "redshift"};
   statement.effects.push_back({.group = Group::kBulkExport, .subtype = "unload_to_s3"});
   statement.effects[0].objects.push_back(s3_path(std::move(*target)));
-  const Analysis inner = internal::classify_text(*query, Dialect::kRedshift, limits, nesting + 1);
+  const Analysis inner = internal::classify_text(*query, Dialect::kRedshift, limits,
+                                                 {nesting.texts + 1, nesting.nodes});
   for (const Statement& s : inner.statements) {
     std::ranges::copy(s.effects, std::back_inserter(statement.effects));
     std::ranges::copy(s.functions, std::back_inserter(statement.functions));
@@ -99,7 +101,7 @@ std::optional<Statement> copy(TokenReader& tokens) {
 }  // namespace
 
 std::optional<Statement> classify_redshift(std::string_view sql, TextLimits limits,
-                                           unsigned nesting) {
+                                           internal::Nesting nesting) {
   TokenReader tokens(sql);
   const Token first = tokens.next();
   std::optional<Statement> statement;

@@ -2,6 +2,7 @@
 // table and S3 with its own options.
 #pragma once
 
+#include "sqlguard/classifier/classify.h"
 #include "sqlguard/classifier/effect.h"
 #include "sqlguard/classifier/text_scan.h"
 
@@ -12,6 +13,6 @@ namespace agentsh::sql {
 
 // Nothing unless the whole text is one such statement. `nesting` as in classify_text().
 std::optional<Statement> classify_redshift(std::string_view sql, TextLimits limits,
-                                           unsigned nesting);
+                                           internal::Nesting nesting);
 
 }  // namespace agentsh::sql

@@ -95,6 +95,14 @@ void Walker::walk(TreeNode value) {
 }
 
 void Walker::node(TreeNode typed) {
+  if (nesting_.nodes >= internal::Nesting::kMaximumNodes)
+    return unknown("the statement is nested too deep");
+  ++nesting_.nodes;
+  node_within_limits(typed);
+  --nesting_.nodes;
+}
+
+void Walker::node_within_limits(TreeNode typed) {
   const NodeType* type = node_type(typed.key());
   if (type == nullptr) return unknown(fmt::format("the grammar's {} is not known", typed.key()));
   switch (type->role) {
@@ -255,8 +263,10 @@ void Walker::set_config(const SideEffect& known, TreeNode arguments) {
 
 // SQL that a function runs, as if the statement held it.
 void Walker::nested_text(std::string_view sql) {
-  if (nesting_ >= internal::kDeepestText) return unknown("SQL text is nested too deep in SQL text");
-  const Analysis inner = internal::classify_text(sql, dialect_, {}, nesting_ + 1);
+  if (nesting_.texts >= internal::Nesting::kMaximumTexts)
+    return unknown("SQL text is nested too deep in SQL text");
+  const Analysis inner =
+      internal::classify_text(sql, dialect_, {}, {nesting_.texts + 1, nesting_.nodes});
   for (const Statement& s : inner.statements) {
     take_in(s);
     // What it does to the session cannot be followed there.

@@ -19,8 +19,7 @@ namespace agentsh::sql {
 
 class Walker {
  public:
-  // `nesting`: how many texts inside texts this one is (SQL in a function's argument or body).
-  Walker(Dialect dialect, unsigned nesting) : dialect_(dialect), nesting_(nesting) {}
+  Walker(Dialect dialect, internal::Nesting nesting) : dialect_(dialect), nesting_(nesting) {}
 
   // The statement of a RawStmt. Afterwards the walker is spent.
   Statement classify(TreeNode raw_stmt);
@@ -50,6 +49,7 @@ class Walker {
   void walk(TreeNode value);
   void walk_fields(TreeNode fields, std::initializer_list<std::string_view> without = {});
   void node(TreeNode typed);
+  void node_within_limits(TreeNode typed);
   void statement(TreeNode typed);
   void relation(TreeNode range);
   void call(TreeNode fields);
@@ -63,6 +63,7 @@ class Walker {
 
   // Queries.
   void select(TreeNode s);
+  void set_operation_arm(TreeNode s);
   void select_statement(TreeNode s);
   void locking(TreeNode s);
   void lock_relations(TreeNode from, const std::vector<std::string_view>& names,
@@ -156,8 +157,8 @@ class Walker {
   void maintain(TreeNode s);
 
   Dialect dialect_;
-  unsigned nesting_;
-  unsigned depth_ = 0;  // Statements around the current node, itself included.
+  internal::Nesting nesting_;  // Its nodes are those around the current one.
+  unsigned depth_ = 0;         // Statements around the current node, itself included.
   Statement result_;
   std::vector<std::string_view> ctes_;  // Names of WITH in scope.
 };

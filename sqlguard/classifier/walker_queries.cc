@@ -43,7 +43,15 @@ void Walker::select_statement(TreeNode s) {
   select(s);
 }
 
-// Also the arms of set operations, which are no nodes of their own.
+// Arms are SELECTs that are no nodes of their own; chains of them are as deep as they are long.
+void Walker::set_operation_arm(TreeNode s) {
+  if (nesting_.nodes >= internal::Nesting::kMaximumNodes)
+    return unknown("the statement is nested too deep");
+  ++nesting_.nodes;
+  select(s);
+  --nesting_.nodes;
+}
+
 void Walker::select(TreeNode s) {
   const std::size_t scope = ctes_.size();
   with_clause(s.child("withClause"));
@@ -52,8 +60,9 @@ void Walker::select(TreeNode s) {
     into_clause(into, "");
     verb("SELECT_INTO");
   }
-  if (const TreeNode left = s.child("larg")) select(left);
-  if (const TreeNode right = s.child("rarg")) select(right);
+  for (std::string_view side : {"larg", "rarg"}) {
+    if (const TreeNode arm = s.child(side)) set_operation_arm(arm);
+  }
   walk_fields(s, {"withClause", "intoClause", "larg", "rarg", "lockingClause"});
   if (s.child("lockingClause")) locking(s);
   ctes_.resize(scope);

@@ -86,6 +86,25 @@ TEST(TextScan, WhatIsNotTooDeepIsClassified) {
   }
 }
 
+// SQL in the argument of a function, at the deepest place of SQL that is deep itself.
+TEST(TextScan, DeepTextInDeepTextIsNotUnderstood) {
+  const auto deep = [](const std::string& inside, int levels) {
+    return "select " + repeated("f(", levels) + inside + repeated(")", levels);
+  };
+  const auto quoted = [](const std::string& sql) {
+    return "query_to_xml($x" + std::to_string(sql.size()) + "$" + sql + "$x" +
+           std::to_string(sql.size()) + "$, true, false, '')";
+  };
+  const std::string sql =
+      deep(quoted(deep(quoted(deep(quoted(deep("1", 1000)), 1000)), 1000)), 1000);
+  const Analysis analysis = classify(sql, Dialect::kPostgres);
+  ASSERT_EQ(analysis.statements.size(), 1u);
+  EXPECT_EQ(analysis.statements[0].primary_group(), Group::kUnknown);
+  EXPECT_EQ(
+      classify(deep(quoted(deep("1", 200)), 200), Dialect::kPostgres).statements[0].primary_group(),
+      Group::kProcedural);
+}
+
 TEST(TextScan, LongListsAreNotDeep) {
   EXPECT_TRUE(check_limits("select * from t where id in (1" + repeated(", 1", 50'000) + ")"));
   EXPECT_TRUE(
