@@ -20,7 +20,7 @@ test_packages=(
   curl wget git jq openssl nginx-light fcgiwrap unbound openssh-server openssh-client dnsutils netcat-openbsd
   iproute2 nftables procps psmisc util-linux strace tcpdump python3 python3-requests python3-websockets
   python3-venv gnupg
-  wrk haproxy dnsperf bubblewrap
+  wrk haproxy dnsperf bubblewrap postgresql-15
 )
 
 # install_packages NAME...: what is missing, with apt, as root or by sudo, saying what.
