@@ -90,6 +90,16 @@ std::optional<std::string> from_base64(std::string_view text) {
   return bytes;
 }
 
+std::string percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int byte = percent_escape(text.substr(i));
+    out += byte < 0 ? text[i] : static_cast<char>(byte);
+    if (byte >= 0) i += 2;
+  }
+  return out;
+}
+
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
     std::size_t length = utf8_sequence(text);

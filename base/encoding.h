@@ -1,4 +1,4 @@
-// Hexadecimal, Base64 (RFC 4648) and UTF-8 checks.
+// Hexadecimal, percent-encoding (RFC 3986), Base64 (RFC 4648) and UTF-8 checks.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,23 @@
 #include <string_view>
 
 namespace agentsh {
+
+// The value of a hexadecimal digit of either case; -1 for any other character.
+constexpr int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+// The byte that "%XX" at the beginning of `text` spells (RFC 3986); -1 when there is none.
+constexpr int percent_escape(std::string_view text) {
+  if (text.size() < 3 || text[0] != '%') return -1;
+  const int high = hex_digit(text[1]);
+  const int low = hex_digit(text[2]);
+  return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+// Every "%XX" as its byte; a "%" that begins none stays.
+std::string percent_decoded(std::string_view text);
 
 std::string to_hex(std::span<const std::uint8_t> bytes);
 std::string to_base64(std::string_view bytes);

@@ -1,5 +1,7 @@
 #include "dlp/body_form.h"
 
+#include "base/encoding.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,21 +10,6 @@ namespace agentsh::dlp {
 namespace {
 
 constexpr std::size_t kKeptName = 256;
-
-int hex_digit(char byte) {
-  if (byte >= '0' && byte <= '9') return byte - '0';
-  if (byte >= 'a' && byte <= 'f') return byte - 'a' + 10;
-  if (byte >= 'A' && byte <= 'F') return byte - 'A' + 10;
-  return -1;
-}
-
-// The byte that %XX at the beginning of `raw` spells; -1 when it is none.
-int percent_escape(std::string_view raw) {
-  if (raw.size() < 3 || raw[0] != '%') return -1;
-  const int high = hex_digit(raw[1]);
-  const int low = hex_digit(raw[2]);
-  return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
 
 // Whether more bytes could make an escape of it.
 bool may_become_escape(std::string_view raw) {

@@ -19,13 +19,6 @@ bool is_alphanumeric(char byte) {
          (byte >= '0' && byte <= '9');
 }
 
-int hex_digit(char byte) {
-  if (byte >= '0' && byte <= '9') return byte - '0';
-  if (byte >= 'a' && byte <= 'f') return byte - 'a' + 10;
-  if (byte >= 'A' && byte <= 'F') return byte - 'A' + 10;
-  return -1;
-}
-
 // The letter that stands for a control character behind a backslash; the character itself for
 // others; 0 when a backslash before it would mean something else.
 char after_backslash(char byte) {

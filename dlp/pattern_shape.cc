@@ -307,7 +307,7 @@ class Parser {
 
   std::optional<ByteSet> hexadecimal() {
     std::string_view number = text_.substr(at_, 2);
-    std::size_t used = 2;
+    std::size_t used = number.size();
     if (number.starts_with('{')) {
       const std::size_t end = text_.find('}', at_);
       if (end == std::string_view::npos) return std::nullopt;

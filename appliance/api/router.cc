@@ -1,5 +1,7 @@
 #include "appliance/api/router.h"
 
+#include "base/encoding.h"
+
 #include <optional>
 
 namespace agentsh::api {
@@ -16,22 +18,14 @@ std::vector<std::string> split(std::string_view path) {
   return segments;
 }
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 std::optional<std::string> decode(std::string_view text, bool plus_is_space) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
     if (c == '%') {
-      if (i + 2 >= text.size()) return {};
-      const int high = hex_value(text[i + 1]), low = hex_value(text[i + 2]);
-      if (high < 0 || low < 0) return {};
-      c = static_cast<char>(high * 16 + low);
+      const int byte = percent_escape(text.substr(i));
+      if (byte < 0) return {};
+      c = static_cast<char>(byte);
       i += 2;
     } else if (c == '+' && plus_is_space) {
       c = ' ';

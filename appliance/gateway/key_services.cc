@@ -59,7 +59,7 @@ Result<std::shared_ptr<const llm::LlmServices>> KeyServices::make(const gateway:
   if (!key.dlp_profile.empty()) {
     section.mode = config::parse_dlp_mode(key.dlp_profile).value_or(config::DlpMode::kBlock);
   }
-  const bool wanted = section.mode != config::DlpMode::kDisabled;
+  const bool wanted = looks_for_anything(section);
   if (!shared.scanner && !key.dlp_profile.empty() && wanted) {
     return fail("the key asks for DLP, which dlp.mode or proxy.mode has switched off");
   }

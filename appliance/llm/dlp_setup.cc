@@ -75,6 +75,13 @@ Error unknown_detector(const std::string& id, std::span<const dlp::Detector> det
 
 }  // namespace
 
+bool looks_for_anything(const config::DlpSection& section) {
+  return section.mode != config::DlpMode::kDisabled ||
+         std::ranges::any_of(section.detectors, [](const auto& own) {
+           return config::parse_dlp_mode(own.second) != config::DlpMode::kDisabled;
+         });
+}
+
 dlp::Mode mode_of(config::DlpMode mode) {
   switch (mode) {
     case config::DlpMode::kDisabled:

@@ -20,6 +20,9 @@ Result<std::vector<dlp::Detector>> detectors_of(const config::DlpSection& sectio
 Result<dlp::ProfileSettings> settings_of(const config::DlpSection& section,
                                          std::span<const dlp::Detector> detectors);
 
+// Whether any detector is on: by the mode of all, or by its own.
+bool looks_for_anything(const config::DlpSection& section);
+
 dlp::Mode mode_of(config::DlpMode mode);
 
 }  // namespace agentsh

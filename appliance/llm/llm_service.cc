@@ -90,7 +90,7 @@ Result<std::unique_ptr<LlmService>> LlmService::create(const config::ServerConfi
   shared->max_request_bytes = config.llm.max_request_size;
   const bool enabled = config.llm.mode == config::LlmMode::kEmbedded;
   shared->dlp = config.dlp;
-  if (enabled && config.dlp.mode != config::DlpMode::kDisabled) {
+  if (enabled && looks_for_anything(config.dlp)) {
     if (auto checked = check(config.dlp); !checked) return std::unexpected(checked.error());
     shared->scanner = std::make_unique<ScannerBuild>(
         [section = config.dlp, cache = config.server.state_dir + "/dlp-cache"] {

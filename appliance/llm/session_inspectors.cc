@@ -3,6 +3,7 @@
 #include "appliance/llm/dlp_setup.h"
 #include "proxy/llm/inspector.h"
 
+#include <atomic>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -32,20 +33,23 @@ class SessionServices {
   const LlmService::Shared& shared() const { return *shared_; }
 
   // Null while the scanner is being built, an error when that failed.
-  Result<std::shared_ptr<flows::HttpInspectorFactory>> factory() {
+  // Every request of the session asks, so what is there is found without the lock.
+  Result<flows::HttpInspectorFactory*> factory() {
+    if (auto* made = made_.load(std::memory_order_acquire)) return made;
     const std::lock_guard lock(mutex_);
-    if (factory_) return factory_;
+    if (factory_) return factory_.get();
     ScannerBuild::Scanner scanner;
     if (shared_->scanner) {
       auto built = shared_->scanner->result();
-      if (!built) return std::shared_ptr<flows::HttpInspectorFactory>();
+      if (!built) return nullptr;
       if (!*built) return std::unexpected(built->error());
       scanner = std::move(**built);
     }
     auto services = make(std::move(scanner));
     if (!services) return std::unexpected(services.error());
     factory_ = llm::make_inspector_factory(std::move(*services));
-    return factory_;
+    made_.store(factory_.get(), std::memory_order_release);
+    return factory_.get();
   }
 
  private:
@@ -74,6 +78,7 @@ class SessionServices {
   const std::shared_ptr<llm::Budget> budget_;
   std::mutex mutex_;
   std::shared_ptr<flows::HttpInspectorFactory> factory_;
+  std::atomic<flows::HttpInspectorFactory*> made_ = nullptr;  // factory_, for good.
 };
 
 // HttpFacts with texts of their own.
@@ -156,6 +161,14 @@ class SessionInspectors final : public flows::HttpInspectorFactory {
     if (!llm::recognise(place, services_->shared().servers)) return nullptr;
     return std::make_unique<WaitingInspector>(services_, actor, facts);
   }
+
+  // True of every API while it is not known yet whether its requests are looked into.
+  bool http_only(std::string_view host) const override {
+    const auto factory = services_->factory();
+    if (factory && *factory != nullptr) return (*factory)->http_only(host);
+    return llm::is_api_host(host, services_->shared().servers);
+  }
+  bool opens_tls(std::string_view) const override { return false; }
 
  private:
   std::shared_ptr<SessionServices> services_;

@@ -99,9 +99,11 @@ class HttpInspectorFactory {
   // Called for each request once it is allowed. Null: nothing to inspect.
   virtual std::unique_ptr<HttpInspector> inspect(const policy::Actor& actor,
                                                  const policy::HttpFacts& facts) = 0;
-  // Whether nothing but HTTP that is inspected may be spoken with this host: then it is neither
-  // relayed as raw bytes nor unopened.
+  // Whether nothing but HTTP that is inspected may be spoken with this host: then raw bytes are not
+  // relayed to it.
   virtual bool http_only(std::string_view) const { return false; }
+  // Whether its TLS is opened even where a rule says passthrough.
+  virtual bool opens_tls(std::string_view host) const { return http_only(host); }
 };
 
 }  // namespace agentsh::flows

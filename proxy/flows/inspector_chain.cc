@@ -138,4 +138,9 @@ bool InspectorChainFactory::http_only(std::string_view host) const {
                              [&](const auto& factory) { return factory->http_only(host); });
 }
 
+bool InspectorChainFactory::opens_tls(std::string_view host) const {
+  return std::ranges::any_of(factories_,
+                             [&](const auto& factory) { return factory->opens_tls(host); });
+}
+
 }  // namespace agentsh::flows

@@ -56,6 +56,7 @@ class InspectorChainFactory final : public HttpInspectorFactory {
   std::unique_ptr<HttpInspector> inspect(const policy::Actor& actor,
                                          const policy::HttpFacts& facts) override;
   bool http_only(std::string_view host) const override;
+  bool opens_tls(std::string_view host) const override;
 
  private:
   std::vector<std::shared_ptr<HttpInspectorFactory>> factories_;

@@ -80,8 +80,8 @@ bool refuse_unless_http(const Connection& connection, std::string_view host) {
   if (context.inspectors == nullptr || !context.inspectors->http_only(host)) return false;
   context.policy->record(connect_event(connection, host, "tcp"),
                          policy::Verdict::deny(kHttpOnlyRule,
-                                               "the policy has rules for the requests to this "
-                                               "host, so nothing but HTTP is spoken with it"));
+                                               "requests to this host are looked into, so "
+                                               "nothing but HTTP is spoken with it"));
   return true;
 }
 

@@ -42,8 +42,8 @@ class TlsFlow {
   asio::awaitable<bool> open_client();
   asio::awaitable<void> serve_inside(HttpStart start);
   std::string leaf_name() const;
-  bool is_http_only(std::string_view host) const {
-    return c_.context->inspectors != nullptr && c_.context->inspectors->http_only(host);
+  bool must_open(std::string_view host) const {
+    return c_.context->inspectors != nullptr && c_.context->inspectors->opens_tls(host);
   }
 
   Connection& c_;
@@ -172,7 +172,7 @@ asio::awaitable<void> TlsFlow::run() {
       co_await route_connection(c_, {.claimed = c_.sni, .claimed_by = "SNI", .protocol = "tls"});
   if (!route.permitted()) {
     co_await refuse(describe_denial(route, c_.sni));
-  } else if (route.verdict.tls_passthrough() && !is_http_only(route.name)) {
+  } else if (route.verdict.tls_passthrough() && !must_open(route.name)) {
     co_await pass_through(route, hello->encrypted_client_hello);
   } else {
     co_await intercept(std::move(route));

@@ -1,6 +1,7 @@
 #include "proxy/llm/dialect.h"
 
 #include "base/domain.h"
+#include "base/encoding.h"
 #include "base/ip.h"
 
 #include <algorithm>
@@ -18,24 +19,6 @@ struct Url {
 Url split(std::string_view target) {
   const std::size_t mark = std::min(target.find('?'), target.size());
   return {target.substr(0, mark), target.substr(std::min(mark + 1, target.size()))};
-}
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-std::string percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const int high = text[i] == '%' && i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-    const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
-    out += low < 0 ? text[i] : static_cast<char>(high << 4 | low);
-    if (low >= 0) i += 2;
-  }
-  return out;
 }
 
 std::string query_value(std::string_view query, std::string_view name) {
@@ -185,6 +168,8 @@ bool is_vertex(std::string_view host) {
          (host.starts_with("aiplatform.") && host.ends_with(".rep.googleapis.com"));
 }
 
+constexpr std::string_view kGemini = "generativelanguage.googleapis.com";
+
 // Public servers that speak OpenAI's dialect, and the path before it.
 struct Known {
   std::string_view host;
@@ -210,6 +195,16 @@ constexpr std::array<Known, 16> kKnown = {{
     {"router.huggingface.co", "hugging_face", "/v1"},
 }};
 
+// Servers take "//", "/./" and needless escapes for what they stand for, so we do too.
+std::string normalised(std::string_view path) {
+  std::string out;
+  for (const char c : percent_decoded(path)) {
+    if (c == '/' && out.ends_with("/.")) out.pop_back();
+    if (c != '/' || !out.ends_with('/')) out += c;
+  }
+  return out;
+}
+
 // A server of either dialect: Anthropic's paths are told from OpenAI's by their name.
 void read_compatible(std::string_view path, std::string_view base, const RequestPlace& request,
                      Target& target) {
@@ -223,11 +218,10 @@ void read_compatible(std::string_view path, std::string_view base, const Request
   read_openai(path, request, target);
 }
 
-bool is_of(const Server& server, const RequestPlace& request) {
+bool is_of(const Server& server, const RequestPlace& request, std::string_view path) {
   if (server.host != request.host || (server.port != 0 && server.port != request.port)) {
     return false;
   }
-  const std::string_view path = split(request.path).path;
   return path.starts_with(server.path) &&
          (path.size() == server.path.size() || path[server.path.size()] == '/');
 }
@@ -285,10 +279,11 @@ std::optional<Server> parse_base_url(std::string_view url) {
 std::optional<Target> recognise(const RequestPlace& request, std::span<const Server> servers) {
   Target target;
   std::string_view path = split(request.path).path;
+  const std::string normal = normalised(path);
   for (const Server& server : servers) {
-    if (!is_of(server, request)) continue;
+    if (!is_of(server, request, normal)) continue;
     target.provider = server.provider;
-    read_compatible(path, server.path, request, target);
+    read_compatible(normal, server.path, request, target);
     return target;
   }
   if (is_bedrock(request.host, target.region)) {
@@ -301,10 +296,10 @@ std::optional<Target> recognise(const RequestPlace& request, std::span<const Ser
     return target;
   }
   if (is_azure(request.host)) {
-    read_azure(path, request, target);
+    read_azure(normal, request, target);
     return target;
   }
-  const bool gemini = request.host == "generativelanguage.googleapis.com";
+  const bool gemini = request.host == kGemini;
   if (gemini || is_vertex(request.host)) {
     target.provider = gemini ? "gcp.gemini" : "gcp.vertex_ai";
     const std::string_view base = gemini ? "/openai" : "/endpoints/openapi";
@@ -320,9 +315,16 @@ std::optional<Target> recognise(const RequestPlace& request, std::span<const Ser
   if (known == kKnown.end()) return {};
   target.provider = known->provider;
   if (known->provider == "anthropic") target.family = Family::kAnthropic;
-  if (known->provider == "openai.chatgpt" && !path.starts_with(known->path)) return {};
-  read_compatible(path, known->path, request, target);
+  if (known->provider == "openai.chatgpt" && !normal.starts_with(known->path)) return {};
+  read_compatible(normal, known->path, request, target);
   return target;
+}
+
+bool is_api_host(std::string_view host, std::span<const Server> servers) {
+  std::string region;
+  return std::ranges::find(servers, host, &Server::host) != servers.end() ||
+         std::ranges::find(kKnown, host, &Known::host) != kKnown.end() ||
+         is_bedrock(host, region) || is_azure(host) || is_vertex(host) || host == kGemini;
 }
 
 }  // namespace agentsh::llm

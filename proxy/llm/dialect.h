@@ -65,4 +65,7 @@ struct RequestPlace {
 // Nothing when the request is not for an LLM API. `servers` are asked first.
 std::optional<Target> recognise(const RequestPlace& request, std::span<const Server> servers);
 
+// Whether any request to this host, canonical, may be for an LLM API.
+bool is_api_host(std::string_view host, std::span<const Server> servers);
+
 }  // namespace agentsh::llm

@@ -34,7 +34,8 @@ Exchange::Exchange(Target target, std::shared_ptr<const LlmServices> services,
       content_encoding_(request.content_encoding),
       signed_body_(request.authorization.starts_with("AWS4-") ||
                    request.path.find("X-Amz-Signature=") != std::string_view::npos),
-      has_content_(request.has_content) {
+      has_content_(request.has_content),
+      upgrade_(request.upgrade) {
   record_.id = new_id();
   record_.session_id = services_->session_id;
   record_.key_id = services_->key_id;
@@ -61,13 +62,22 @@ std::optional<Refusal> Exchange::refuse(Refusal refusal) {
 
 Plan Exchange::begin() {
   Plan plan;
+  if (upgrade_ && services_->must_see_requests()) {
+    plan.refusal =
+        refuse({.status = 403,
+                .code = "upgrade_not_inspected",
+                .message = "What is said over a WebSocket to this API cannot be looked at or "
+                           "counted, so it is refused while dlp.mode looks for something or a "
+                           "budget holds. Use its HTTP API."});
+    return plan;
+  }
   // Answers are read, so they must come as they are.
   plan.set_fields.emplace_back("Accept-Encoding", "identity");
   if (!has_content_) return plan;
   const bool dlp = looks(services_->request_profile);
   request_decoder_ = ContentDecoder::make(content_encoding_, services_->max_request_bytes, 400);
   if (!request_decoder_) {
-    if (!dlp && services_->budget == nullptr) return plan;
+    if (!services_->must_see_requests()) return plan;
     plan.refusal = refuse({.status = 415,
                            .code = "encoded_request",
                            .message = fmt::format("Requests with Content-Encoding {} cannot be "

@@ -39,6 +39,7 @@ struct RequestHeadInfo {
   std::string_view content_encoding;
   std::string_view authorization;  // Its scheme says whether the body is signed.
   std::string_view command_id;
+  bool upgrade = false;     // It asks for another protocol (WebSocket).
   bool has_content = true;  // False: there is no body, not even an empty one.
 };
 
@@ -102,6 +103,7 @@ class Exchange {
   std::optional<BodyHash> answer_hash_;
   bool signed_body_ = false;
   bool has_content_ = true;
+  bool upgrade_ = false;
   bool reserved_ = false;
   bool answer_ended_ = false;
   bool rewrites_answer_ = false;

@@ -47,6 +47,7 @@ class LlmInspector final : public flows::HttpInspector {
                                       .content_encoding = head.value_of("content-encoding"),
                                       .authorization = head.value_of("authorization"),
                                       .command_id = command_id_,
+                                      .upgrade = !head.value_of("upgrade").empty(),
                                       .has_content = has_content(head.framing())});
     return act(exchange_->begin());
   }
@@ -113,6 +114,12 @@ class LlmInspectorFactory final : public flows::HttpInspectorFactory {
     if (!target) return nullptr;
     return std::make_unique<LlmInspector>(std::move(*target), services_, actor, facts);
   }
+
+  bool http_only(std::string_view host) const override {
+    return services_->must_see_requests() && is_api_host(host, services_->servers);
+  }
+  // Who says `tls: passthrough` of a host wants it unopened, with all that follows from it.
+  bool opens_tls(std::string_view) const override { return false; }
 
  private:
   std::shared_ptr<const LlmServices> services_;

@@ -1,17 +1,11 @@
 // Escapes of JSON strings.
+#include "base/encoding.h"
 #include "proxy/llm/json_lexer.h"
 
 #include <array>
 
 namespace agentsh::llm {
 namespace {
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 // The code unit of "\uXXXX" at the start of `raw`, or -1.
 int code_unit(std::string_view raw) {

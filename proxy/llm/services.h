@@ -55,6 +55,12 @@ struct LlmServices {
   // The largest request body that is read; a larger one is refused.
   std::uint64_t max_request_bytes = 256 << 20;
   bool hash_bodies = true;  // SHA-256 of what went over the wire, in the record.
+
+  // Nothing may go to an API unseen: texts are looked through, or tokens are paid for.
+  bool must_see_requests() const {
+    return (request_profile != nullptr && request_profile->looks_for_anything()) ||
+           budget != nullptr;
+  }
 };
 
 }  // namespace agentsh::llm

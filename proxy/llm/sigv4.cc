@@ -70,24 +70,6 @@ std::string clean_path(std::string_view path) {
   return out;
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-std::string percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const int high = text[i] == '%' && i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-    const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
-    out += low < 0 ? text[i] : static_cast<char>(high << 4 | low);
-    if (low >= 0) i += 2;
-  }
-  return out;
-}
-
 std::string canonical_query(std::string_view query) {
   std::vector<Field> parameters;
   while (!query.empty()) {

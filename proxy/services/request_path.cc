@@ -10,21 +10,6 @@
 namespace agentsh::services {
 namespace {
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// The byte that the escape at the beginning of `text` stands for, or -1.
-int escaped_byte(std::string_view text) {
-  if (text.size() < 3 || text[0] != '%') return -1;
-  const int high = hex_digit(text[1]);
-  const int low = hex_digit(text[2]);
-  return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
 bool is_control(char c) {
   return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
 }
@@ -34,7 +19,7 @@ Result<std::string> decoded(std::string_view path) {
   for (std::size_t i = 0; i < path.size(); ++i) {
     char c = path[i];
     if (c == '%') {
-      const int byte = escaped_byte(path.substr(i));
+      const int byte = percent_escape(path.substr(i));
       if (byte < 0) return fail("a % that escapes nothing");
       c = static_cast<char>(byte);
       i += 2;
@@ -50,7 +35,7 @@ Result<std::string> decoded(std::string_view path) {
 // A server that decodes twice would see another path.
 bool hides_an_escape(std::string_view path) {
   for (std::size_t i = 0; i < path.size(); ++i) {
-    const int byte = escaped_byte(path.substr(i));
+    const int byte = percent_escape(path.substr(i));
     if (byte == '/' || byte == '\\' || byte == '.' || byte == '%' || byte == 0) return true;
   }
   return false;
@@ -86,7 +71,7 @@ Result<std::string> judged_path(std::string_view target) {
 std::string loosely_decoded(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const int byte = escaped_byte(text.substr(i));
+    const int byte = percent_escape(text.substr(i));
     out += byte < 0 ? text[i] : static_cast<char>(byte);
     if (byte >= 0) i += 2;
   }

@@ -141,6 +141,8 @@ class Upstreams(FaultTest):
 
 
 class SlowClients(FaultTest):
+    # Its scanner would be loaded while memory is measured.
+    config = "dlp: {mode: disabled}\n"
     network = ", timeouts: {idle: 2s, request_head: 1s}"
 
     def setUp(self):

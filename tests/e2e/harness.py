@@ -75,7 +75,7 @@ command_rules:
 
 class Arguments:
     bin = ROOT / "build/release/bin"
-    build = None  # The build directory.
+    build = bin.parent  # The build directory.
     user = None
     intercept = "auto"
 
@@ -86,6 +86,7 @@ def parse_command_line():
     for argument in it:
         if argument == "--bin":
             Arguments.bin = pathlib.Path(next(it)).resolve()
+            Arguments.build = Arguments.bin.parent
         elif argument == "--user":
             Arguments.user = next(it)
         elif argument == "--intercept":
@@ -429,7 +430,6 @@ def shared_world():
 
 def stage_programs():
     """Puts the programs where any user may run them: a checkout in somebody's home is closed to others."""
-    Arguments.build = Arguments.bin.parent
     if not Arguments.user:
         return
     place = pathlib.Path(tempfile.mkdtemp(prefix="agentsh-programs-", dir="/var/tmp"))

@@ -218,6 +218,7 @@ class Gemini:
 class Provider:
     def __init__(self, world, port=443):
         self.requests = []  # {method, path, headers, body}
+        self.raw = []  # First lines that are no request's.
         self.split = None
         self.delay = 0
         self.fail = None
@@ -284,6 +285,12 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+    def parse_request(self):
+        good = super().parse_request()
+        if not good:
+            self.owner.raw.append(self.raw_requestline)
+        return good
 
     def body(self):
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":

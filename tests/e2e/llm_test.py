@@ -152,6 +152,25 @@ class Tokenized(LlmTest):
         self.assertNotIn("\\u0040", self.provider.last()["body"])
 
 
+    def test_nothing_goes_past(self):
+        """Other protocols to the same host: a WebSocket, and what is no HTTP inside its TLS."""
+        answer = self.run_in(self.sid, "curl", "-sS", "-i", "--http1.1", "--max-time", "20", "-H", "Connection: Upgrade",
+                             "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13",
+                             "-H", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+                             "https://api.openai.com/v1/realtime?model=gpt-realtime").stdout
+        self.assertIn(b" 403 ", answer.splitlines()[0])
+        self.assertIn(b"upgrade_not_inspected", answer)
+        program = ("import socket, ssl\n"
+                   "s = ssl.create_default_context().wrap_socket(socket.create_connection(('api.openai.com', 443), 20),"
+                   " server_hostname='api.openai.com')\n"
+                   f"s.sendall(b'\\x00\\x01\\x02 {EMAIL}')\n"
+                   "try: print(s.recv(100))\n"
+                   "except OSError as error: print('closed')\n")
+        self.assertIn(self.run_in(self.sid, "/usr/bin/python3", "-c", program).stdout.strip(), (b"closed", b"b''"))
+        self.assertEqual(self.provider.requests, [])
+        self.assertEqual(self.provider.raw, [])
+
+
 class Counted(LlmTest):
     """Tokens and cost in the audit trail; nothing of the texts."""
 

@@ -1,5 +1,6 @@
 #include "proxy/codec/http/chunked_decoder.h"
 
+#include "base/encoding.h"
 #include "proxy/codec/http/framing_rules.h"
 #include "proxy/codec/http/limits.h"
 #include "proxy/codec/http/text.h"
@@ -18,13 +19,6 @@ struct SizeLine {
   std::size_t extension_bytes = 0;
   Refusal refusal = Refusal::kNone;
 };
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 // The bytes that a token at the start of `text` takes; 0 when there is none.
 std::size_t token_size(std::string_view text) {
@@ -62,9 +56,9 @@ bool is_extension(std::string_view text) {
 SizeLine parse_size_line(std::string_view line) {
   SizeLine result;
   std::size_t digits = 0;
-  for (; digits < line.size() && hex_value(line[digits]) >= 0; ++digits) {
+  for (; digits < line.size() && hex_digit(line[digits]) >= 0; ++digits) {
     if (digits == kMaxSizeDigits) return {.refusal = Refusal::kChunkSizeOverflow};
-    result.size = result.size << 4 | static_cast<std::uint64_t>(hex_value(line[digits]));
+    result.size = result.size << 4 | static_cast<std::uint64_t>(hex_digit(line[digits]));
   }
   if (digits == 0) return {.refusal = Refusal::kBadChunkSize};
   if (result.size > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {

@@ -100,14 +100,6 @@ TEST(Catalogue, SaysWhatIsWrongAndWhere) {
   }
 }
 
-TEST(Catalogue, ShippedOneBuildsAndFindsItsExamples) {
-  const auto detectors = builtin_catalogue();
-  ASSERT_TRUE(detectors) << detectors.error().what;
-  const auto scanner = Scanner::build(*detectors);
-  ASSERT_TRUE(scanner) << scanner.error().what;
-  for (const std::string& wrong : check_examples(*detectors)) ADD_FAILURE() << wrong;
-}
-
 std::size_t hits_of(const Detector& detector, std::string_view text) {
   const auto scanner = Scanner::build({detector});
   EXPECT_TRUE(scanner) << scanner.error().what;

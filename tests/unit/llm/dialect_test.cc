@@ -20,6 +20,10 @@ constexpr Case kCases[] = {
     {"api.openai.com", "POST", "/v1/chat/completions", "openai", Dialect::kChat},
     {"api.openai.com", "POST", "/v1/chat/completions?x=1", "openai", Dialect::kChat},
     {"api.openai.com", "GET", "/v1/chat/completions", "openai"},
+    // What servers take for the same.
+    {"api.openai.com", "POST", "/v1//chat/./completions/", "openai", Dialect::kChat},
+    {"api.openai.com", "POST", "/v1/chat%2Fcompletion%73", "openai", Dialect::kChat},
+    {"api.anthropic.com", "POST", "//v1/messages", "anthropic", Dialect::kMessages},
     {"api.openai.com", "POST", "/v1/responses", "openai", Dialect::kResponses},
     {"api.openai.com", "GET", "/v1/responses/resp_1", "openai"},
     {"api.openai.com", "POST", "/v1/embeddings", "openai", Dialect::kEmbeddings},
@@ -125,6 +129,18 @@ TEST(Dialect, ReadsBaseUrls) {
        {"", "llm.example", "ftp://x/", "https://", "https://a b/", "https://x/?q"}) {
     EXPECT_FALSE(parse_base_url(url)) << url;
   }
+}
+
+TEST(Dialect, HostsOfApis) {
+  const Server servers[] = {{.provider = "own", .host = "models.example.com", .path = "/v1"}};
+  for (const char* host :
+       {"api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com",
+        "aiplatform.googleapis.com", "me.openai.azure.com", "models.example.com",
+        "bedrock-runtime.us-east-1.amazonaws.com"}) {
+    EXPECT_TRUE(is_api_host(host, servers)) << host;
+  }
+  EXPECT_FALSE(is_api_host("example.com", servers));
+  EXPECT_FALSE(is_api_host("", servers));
 }
 
 }  // namespace

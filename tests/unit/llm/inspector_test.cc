@@ -40,6 +40,28 @@ TEST_F(LlmInspector, TakesLlmRequestsOnly) {
   EXPECT_EQ(inspect("example.com", "/v1/messages"), nullptr);
 }
 
+constexpr const char* kUpgrade =
+    "GET /v1/realtime?model=gpt-realtime HTTP/1.1\r\nHost: api.openai.com\r\n"
+    "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+TEST_F(LlmInspector, NothingGoesOnUnseen) {
+  const auto factory = make_inspector_factory(services_);
+  EXPECT_TRUE(factory->http_only("api.openai.com"));
+  EXPECT_FALSE(factory->http_only("example.com"));
+  EXPECT_FALSE(factory->opens_tls("api.openai.com")) << "passthrough is what somebody asked for";
+  const auto refusal =
+      inspect("api.openai.com", "/v1/realtime")->on_request_head(request(kUpgrade)).refusal;
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->code, "upgrade_not_inspected");
+}
+
+TEST_F(LlmInspector, WhatNobodyLooksIntoMayBeUpgraded) {
+  services_->request_profile = nullptr;
+  EXPECT_FALSE(make_inspector_factory(services_)->http_only("api.openai.com"));
+  EXPECT_FALSE(
+      inspect("api.openai.com", "/v1/realtime")->on_request_head(request(kUpgrade)).refusal);
+}
+
 TEST_F(LlmInspector, EditsBothSides) {
   const auto inspector = inspect("api.anthropic.com", "/v1/messages");
   const flows::HeadAction begin = inspector->on_request_head(request(kHead));
