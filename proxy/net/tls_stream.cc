@@ -4,6 +4,7 @@
 #include "base/ip.h"
 #include "base/time_format.h"
 #include "certs/openssl_handles.h"
+#include "certs/server_end_point.h"
 #include "proxy/net/deadlines.h"
 #include "proxy/net/tls_state.h"
 
@@ -132,6 +133,12 @@ struct TlsConnector {
         SSL_set_alpn_protos(ssl, protocols.data(), static_cast<unsigned>(protocols.size())) != 0) {
       return std::unexpected(certs::openssl_error("cannot set up TLS for " + options.host));
     }
+    SSL_set_connect_state(ssl);
+    if (options.certificate) {
+      if (!set_leaf(ssl, *options.certificate))
+        return std::unexpected(certs::openssl_error("cannot use the client certificate"));
+      return made;
+    }
     TlsState& state = *(*made)->state_;
     state.client = context;
     state.session_key = fmt::format("{}:{}", options.host, options.port);
@@ -139,7 +146,6 @@ struct TlsConnector {
     if (const SslSessionPtr session = context->sessions().take(state.session_key)) {
       SSL_set_session(ssl, session.get());
     }
-    SSL_set_connect_state(ssl);
     return made;
   }
 
@@ -277,6 +283,13 @@ TlsInfo TlsStream::info() const {
     info.peer_issuer = distinguished_name(X509_get_issuer_name(peer));
   }
   return info;
+}
+
+std::vector<std::uint8_t> TlsStream::server_end_point() const {
+  X509* certificate =
+      SSL_is_server(ssl_) == 1 ? SSL_get_certificate(ssl_) : SSL_get0_peer_certificate(ssl_);
+  if (certificate == nullptr) return {};
+  return certs::server_end_point(certificate);
 }
 
 asio::awaitable<Result<std::unique_ptr<TlsStream>>> accept_tls(

@@ -61,6 +61,9 @@ class TlsStream final : public ByteStream {
   int native_handle() const override { return transport_->native_handle(); }
 
   TlsInfo info() const;
+  // What a login inside can be bound to (RFC 5929): of the server's certificate, ours on the
+  // server's side. Empty where it is not defined.
+  std::vector<std::uint8_t> server_end_point() const;
 
  private:
   friend struct TlsConnector;
@@ -104,6 +107,8 @@ struct TlsClientOptions {
   std::string host;
   std::uint16_t port = 443;  // Sessions are kept per host and port.
   std::vector<std::string> alpn = {"http/1.1"};
+  // Ours, if the server asks for one. Sessions of such connections are not kept.
+  std::shared_ptr<const certs::Leaf> certificate = {};
   std::chrono::milliseconds timeout{10000};
 };
 
