@@ -161,6 +161,12 @@ struct DlpDictionary {
   bool case_sensitive = false;
 };
 
+// What is looked for in the answers of LLM APIs.
+struct DlpAnswers {
+  DlpMode mode = DlpMode::kDisabled;
+  std::map<std::string, std::string> detectors;  // Ids to modes.
+};
+
 struct DlpSection {
   DlpMode mode = DlpMode::kRedact;
   // Groups of shipped detectors.
@@ -170,6 +176,7 @@ struct DlpSection {
   bool ssn = true;
   bool api_keys = true;
   std::map<std::string, std::string> detectors;  // Ids to modes.
+  DlpAnswers answers;
   std::vector<DlpPattern> custom_patterns;
   std::vector<DlpDictionary> dictionaries;
   std::vector<std::string> catalogue_files;

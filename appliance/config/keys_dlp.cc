@@ -16,6 +16,18 @@ constexpr Word<DlpMode> kModes[] = {{"disabled", DlpMode::kDisabled},
                                     {"tokenize", DlpMode::kTokenize},
                                     {"block", DlpMode::kBlock}};
 
+// A placeholder in an answer would stay one: what turns placeholders back is the way to the agent.
+constexpr Word<DlpMode> kAnswerModes[] = {{"disabled", DlpMode::kDisabled},
+                                          {"audit", DlpMode::kAudit},
+                                          {"redact", DlpMode::kRedact},
+                                          {"block", DlpMode::kBlock}};
+
+std::string check_answer_mode(std::string_view text) {
+  const bool known =
+      std::ranges::find(kAnswerModes, text, &Word<DlpMode>::text) != std::ranges::end(kAnswerModes);
+  return known ? "" : "disabled, audit, redact or block";
+}
+
 std::string check_mode(std::string_view text) {
   return parse_dlp_mode(text) ? "" : "disabled, audit, redact, tokenize or block";
 }
@@ -96,6 +108,16 @@ void add_dlp_keys(Schema& schema, ServerConfig& config) {
   schema.add("dlp.detectors", text_map_field(dlp.detectors, "detectors' ids to modes", check_mode),
              "Modes of single detectors (agentsh dlp detectors lists them). Those of low severity "
              "(addresses of machines, for one) are at audit unless they are named here.");
+  DlpAnswers& answers = dlp.answers;
+  schema
+      .add("dlp.responses.mode", word_field(answers.mode, kAnswerModes),
+           "What is done about what detectors find in answers of LLM APIs, whole and streamed: "
+           "redact replaces it, block breaks the answer off, audit counts it. What the agent said "
+           "itself and was tokenized comes back all the same.")
+      .environment("AGENTSH_DLP_RESPONSES_MODE");
+  schema.add("dlp.responses.detectors",
+             text_map_field(answers.detectors, "detectors' ids to modes", check_answer_mode),
+             "Modes of single detectors in answers.");
   schema.add("dlp.custom_patterns", std::make_unique<PatternsField>(dlp.custom_patterns),
              "Detectors of one's own by regular expression.");
   schema.add("dlp.dictionaries", std::make_unique<DictionariesField>(dlp.dictionaries),

@@ -59,19 +59,18 @@ Result<std::shared_ptr<const llm::LlmServices>> KeyServices::make(const gateway:
   if (!key.dlp_profile.empty()) {
     section.mode = config::parse_dlp_mode(key.dlp_profile).value_or(config::DlpMode::kBlock);
   }
-  const bool wanted = looks_for_anything(section);
+  const bool wanted = looks_into_requests(section);
   if (!shared.scanner && !key.dlp_profile.empty() && wanted) {
     return fail("the key asks for DLP, which dlp.mode or proxy.mode has switched off");
   }
-  if (shared.scanner && wanted) {
+  if (shared.scanner && (wanted || looks_into_answers(section))) {
     auto built = shared.scanner->result();
     if (!built) return std::shared_ptr<const llm::LlmServices>();
     if (!*built) return std::unexpected(built->error());
-    auto settings = settings_of(section, (**built)->detectors());
-    if (!settings) return std::unexpected(settings.error());
-    auto profile = dlp::Profile::make(**built, *settings);
-    if (!profile) return std::unexpected(profile.error());
-    services->request_profile = std::move(*profile);
+    auto profiles = profiles_of(section, **built);
+    if (!profiles) return std::unexpected(profiles.error());
+    services->request_profile = std::move(profiles->request);
+    services->answer_profile = std::move(profiles->answer);
     services->vault = kept.vault;
   }
   return services;

@@ -64,22 +64,55 @@ bool is_switched_off(const config::DlpSection& section, const dlp::Detector& det
   return detector.kind == dlp::Kind::kSecret && !section.api_keys;
 }
 
-Error unknown_detector(const std::string& id, std::span<const dlp::Detector> detectors) {
+Error unknown_detector(std::string_view key, const std::string& id,
+                       std::span<const dlp::Detector> detectors) {
   std::vector<std::string_view> ids;
   for (const dlp::Detector& detector : detectors) ids.push_back(detector.id);
   const auto meant = closest_word(id, ids);
   return Error{std::make_error_code(std::errc::invalid_argument),
-               fmt::format("dlp.detectors.{}: there is no such detector{}", id,
+               fmt::format("{}.{}: there is no such detector{}", key, id,
                            meant ? fmt::format("; did you mean \"{}\"?", *meant) : "")};
+}
+
+using Modes = std::map<std::string, std::string>;
+
+bool is_any_on(config::DlpMode mode, const Modes& own) {
+  return mode != config::DlpMode::kDisabled || std::ranges::any_of(own, [](const auto& one) {
+           return config::parse_dlp_mode(one.second) != config::DlpMode::kDisabled;
+         });
+}
+
+// `key`: where `own` is in the configuration.
+Result<dlp::ProfileSettings> settings_of(const config::DlpSection& section, config::DlpMode mode,
+                                         const Modes& own, std::string_view key,
+                                         std::span<const dlp::Detector> detectors) {
+  dlp::ProfileSettings settings{.mode = mode_of(mode)};
+  if (settings.mode != dlp::Mode::kDisabled) {
+    for (const dlp::Detector& detector : detectors) {
+      if (is_switched_off(section, detector)) {
+        settings.detectors[detector.id] = dlp::Mode::kDisabled;
+      } else if (detector.severity == dlp::Severity::kLow) {
+        settings.detectors[detector.id] = dlp::Mode::kAudit;
+      }
+    }
+  }
+  for (const auto& [id, its] : own) {
+    if (std::ranges::find(detectors, id, &dlp::Detector::id) == detectors.end()) {
+      return std::unexpected(unknown_detector(key, id, detectors));
+    }
+    settings.detectors[id] = mode_of(config::parse_dlp_mode(its).value());
+  }
+  return settings;
 }
 
 }  // namespace
 
-bool looks_for_anything(const config::DlpSection& section) {
-  return section.mode != config::DlpMode::kDisabled ||
-         std::ranges::any_of(section.detectors, [](const auto& own) {
-           return config::parse_dlp_mode(own.second) != config::DlpMode::kDisabled;
-         });
+bool looks_into_requests(const config::DlpSection& section) {
+  return is_any_on(section.mode, section.detectors);
+}
+
+bool looks_into_answers(const config::DlpSection& section) {
+  return is_any_on(section.answers.mode, section.answers.detectors);
 }
 
 dlp::Mode mode_of(config::DlpMode mode) {
@@ -108,23 +141,36 @@ Result<std::vector<dlp::Detector>> detectors_of(const config::DlpSection& sectio
 
 Result<dlp::ProfileSettings> settings_of(const config::DlpSection& section,
                                          std::span<const dlp::Detector> detectors) {
-  dlp::ProfileSettings settings{.mode = mode_of(section.mode)};
-  if (settings.mode != dlp::Mode::kDisabled) {
-    for (const dlp::Detector& detector : detectors) {
-      if (is_switched_off(section, detector)) {
-        settings.detectors[detector.id] = dlp::Mode::kDisabled;
-      } else if (detector.severity == dlp::Severity::kLow) {
-        settings.detectors[detector.id] = dlp::Mode::kAudit;
-      }
-    }
+  return settings_of(section, section.mode, section.detectors, "dlp.detectors", detectors);
+}
+
+Result<dlp::ProfileSettings> answer_settings_of(const config::DlpSection& section,
+                                                std::span<const dlp::Detector> detectors) {
+  const config::DlpAnswers& answers = section.answers;
+  return settings_of(section, answers.mode, answers.detectors, "dlp.responses.detectors",
+                     detectors);
+}
+
+Result<DlpProfiles> profiles_of(const config::DlpSection& section,
+                                const std::shared_ptr<const dlp::Scanner>& scanner) {
+  DlpProfiles profiles;
+  const auto make = [&scanner](const Result<dlp::ProfileSettings>& settings,
+                               std::shared_ptr<const dlp::Profile>& profile) -> Result<> {
+    if (!settings) return std::unexpected(settings.error());
+    auto made = dlp::Profile::make(scanner, *settings);
+    if (!made) return std::unexpected(made.error());
+    profile = std::move(*made);
+    return {};
+  };
+  if (looks_into_requests(section)) {
+    auto made = make(settings_of(section, scanner->detectors()), profiles.request);
+    if (!made) return std::unexpected(made.error());
   }
-  for (const auto& [id, mode] : section.detectors) {
-    if (std::ranges::find(detectors, id, &dlp::Detector::id) == detectors.end()) {
-      return std::unexpected(unknown_detector(id, detectors));
-    }
-    settings.detectors[id] = mode_of(config::parse_dlp_mode(mode).value());
+  if (looks_into_answers(section)) {
+    auto made = make(answer_settings_of(section, scanner->detectors()), profiles.answer);
+    if (!made) return std::unexpected(made.error());
   }
-  return settings;
+  return profiles;
 }
 
 }  // namespace agentsh

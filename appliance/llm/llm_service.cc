@@ -57,13 +57,17 @@ Result<ScannerBuild::Scanner> build_scanner(const config::DlpSection& section,
 
 // What somebody wrote is looked at before the start; what is shipped need not be.
 Result<> check(const config::DlpSection& section) {
-  if (section.detectors.empty() && section.custom_patterns.empty() &&
-      section.dictionaries.empty() && section.catalogue_files.empty()) {
+  if (section.detectors.empty() && section.answers.detectors.empty() &&
+      section.custom_patterns.empty() && section.dictionaries.empty() &&
+      section.catalogue_files.empty()) {
     return {};
   }
   auto detectors = detectors_of(section);
   if (!detectors) return std::unexpected(detectors.error());
   if (auto settings = settings_of(section, *detectors); !settings) {
+    return std::unexpected(settings.error());
+  }
+  if (auto settings = answer_settings_of(section, *detectors); !settings) {
     return std::unexpected(settings.error());
   }
   std::vector<dlp::Detector> own;
@@ -90,7 +94,7 @@ Result<std::unique_ptr<LlmService>> LlmService::create(const config::ServerConfi
   shared->max_request_bytes = config.llm.max_request_size;
   const bool enabled = config.llm.mode == config::LlmMode::kEmbedded;
   shared->dlp = config.dlp;
-  if (enabled && looks_for_anything(config.dlp)) {
+  if (enabled && (looks_into_requests(config.dlp) || looks_into_answers(config.dlp))) {
     if (auto checked = check(config.dlp); !checked) return std::unexpected(checked.error());
     shared->scanner = std::make_unique<ScannerBuild>(
         [section = config.dlp, cache = config.server.state_dir + "/dlp-cache"] {

@@ -62,11 +62,10 @@ class SessionServices {
     services->servers = shared_->servers;
     services->max_request_bytes = shared_->max_request_bytes;
     if (scanner) {
-      auto settings = settings_of(shared_->dlp, scanner->detectors());
-      if (!settings) return std::unexpected(settings.error());
-      auto profile = dlp::Profile::make(scanner, *settings);
-      if (!profile) return std::unexpected(profile.error());
-      services->request_profile = *profile;
+      auto profiles = profiles_of(shared_->dlp, scanner);
+      if (!profiles) return std::unexpected(profiles.error());
+      services->request_profile = std::move(profiles->request);
+      services->answer_profile = std::move(profiles->answer);
       services->vault = std::make_shared<dlp::Vault>();
     }
     return services;

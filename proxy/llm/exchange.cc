@@ -62,7 +62,7 @@ std::optional<Refusal> Exchange::refuse(Refusal refusal) {
 
 Plan Exchange::begin() {
   Plan plan;
-  if (upgrade_ && services_->must_see_requests()) {
+  if (upgrade_ && (services_->must_see_requests() || services_->must_see_answers())) {
     plan.refusal =
         refuse({.status = 403,
                 .code = "upgrade_not_inspected",

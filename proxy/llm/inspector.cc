@@ -116,7 +116,8 @@ class LlmInspectorFactory final : public flows::HttpInspectorFactory {
   }
 
   bool http_only(std::string_view host) const override {
-    return services_->must_see_requests() && is_api_host(host, services_->servers);
+    return (services_->must_see_requests() || services_->must_see_answers()) &&
+           is_api_host(host, services_->servers);
   }
   // Who says `tls: passthrough` of a host wants it unopened, with all that follows from it.
   bool opens_tls(std::string_view) const override { return false; }

@@ -40,8 +40,8 @@ class Budget {
 struct LlmServices {
   std::string session_id;
   std::string key_id;
-  // Null: nothing is looked for in requests, or in answers. In answers it is usually only for the
-  // secrets that we hold: what a detector tokenizes there the agent sees as a placeholder.
+  // Null: nothing is looked for in requests, or in answers. What a detector tokenizes in an answer
+  // the agent sees as a placeholder.
   std::shared_ptr<const dlp::Profile> request_profile;
   std::shared_ptr<const dlp::Profile> answer_profile;
   // Null: nothing is tokenized or restored.
@@ -56,6 +56,10 @@ struct LlmServices {
   std::uint64_t max_request_bytes = 256 << 20;
   bool hash_bodies = true;  // SHA-256 of what went over the wire, in the record.
 
+  // Nothing may come from an API unseen.
+  bool must_see_answers() const {
+    return answer_profile != nullptr && answer_profile->looks_for_anything();
+  }
   // Nothing may go to an API unseen: texts are looked through, or tokens are paid for.
   bool must_see_requests() const {
     return (request_profile != nullptr && request_profile->looks_for_anything()) ||

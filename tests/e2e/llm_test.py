@@ -54,6 +54,7 @@ def link(source, target):
 class LlmTest(harness.ApplianceTest):
     policies = {"e2e": POLICY}
     mode = "tokenize"
+    answers = "mode: disabled"  # Of dlp.responses.
 
     @classmethod
     def setUpClass(cls):
@@ -61,7 +62,7 @@ class LlmTest(harness.ApplianceTest):
             raise unittest.SkipTest("node is not installed")
         if clients() is None:
             raise unittest.SkipTest("the providers' clients are not installed (tests/e2e/llm_clients/install)")
-        cls.config = (f"dlp: {{mode: {cls.mode}}}\n"
+        cls.config = (f"dlp: {{mode: {cls.mode}, responses: {{{cls.answers}}}}}\n"
                       "proxy: {providers: {example: 'https://models.example.com/v1'}}\n")
         super().setUpClass()
         cls.provider = llm_provider.Provider(cls.world)
@@ -244,6 +245,76 @@ class Blocked(LlmTest):
     def test_what_is_harmless_passes(self):
         answer, = self.ask(("chat", "hello there"))
         self.assertEqual(answer["text"], "You said: hello there")
+
+
+class AnswersRedacted(LlmTest):
+    """What a model says is looked through: whole, streamed, split over deltas, in arguments of tools."""
+    mode = "disabled"
+    answers = "mode: redact, detectors: {sql_password: disabled}"
+
+    def assert_redacted(self, apis, **options):
+        text = f"write to {EMAIL} with {SECRET} please"
+        answers = self.ask(*({"api": api, "text": text} | options for api in apis))
+        for api, answer in zip(apis, answers, strict=True):
+            with self.subTest(api=api, options=options):
+                self.assertNotIn("error", answer)
+                said = answer.get("text")
+                if tool := answer.get("tool"):
+                    said = "You said: " + (json.loads(tool["arguments"]) if "arguments" in tool else tool)["text"]
+                self.assertRegex(said, r"^You said: write to \[REDACTED:email\] with \[REDACTED:github_\w+\] please$")
+                for value in (EMAIL, SECRET):
+                    self.assertNotIn(value, json.dumps(answer))
+        self.assertEqual(self.provider.sent().count(EMAIL), len(apis), "requests are left alone here")
+        for event in self.llm_events():
+            found = json.dumps(event["fields"]["dlp.findings"])
+            self.assertIn("email", found)
+            self.assertIn("answer:", found)
+
+    def test_whole_answers(self):
+        self.assert_redacted(APIS)
+
+    def test_streams(self):
+        self.assert_redacted(APIS, stream=True)
+
+    def test_streams_in_pieces_of_one_byte(self):
+        self.provider.split = 1
+        self.assert_redacted(APIS, stream=True)
+
+    def test_tool_calls(self):
+        self.assert_redacted(("chat", "messages", "gemini"), tool=True)
+        self.provider.requests.clear()
+        self.assert_redacted(("chat", "messages"), tool=True, stream=True)
+
+
+class AnswersRedactedAndRestored(LlmTest):
+    """What was tokenized on the way out comes back, where answers are looked through too."""
+    answers = "mode: redact"
+    assert_round_trips = Tokenized.assert_round_trips
+
+    def test_whole_and_streamed(self):
+        self.assert_round_trips(APIS)
+        self.provider.requests.clear()
+        self.provider.split = 1
+        self.assert_round_trips(APIS, stream=True)
+
+
+class AnswersBlocked(LlmTest):
+    mode = "disabled"
+    answers = "mode: disabled, detectors: {email: block}"
+
+    def test_whole_and_streamed(self):
+        questions = [{"api": api, "text": f"write to {EMAIL} please", "stream": stream}
+                     for api in APIS for stream in (False, True)]
+        for question, answer in zip(questions, self.ask(*questions), strict=True):
+            with self.subTest(**question):
+                self.assertIn("error", answer)
+                self.assertNotIn(EMAIL, json.dumps(answer))
+        for event in self.llm_events():
+            self.assertEqual(event["fields"]["llm.ending"], "refused")
+
+    def test_what_is_harmless_passes(self):
+        for answer in self.ask(("chat", f"hello {SECRET}"), {"api": "messages", "text": "hello there", "stream": True}):
+            self.assertIn("You said: hello", answer["text"])
 
 
 if __name__ == "__main__":

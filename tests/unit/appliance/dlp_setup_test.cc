@@ -57,11 +57,33 @@ TEST(DlpSetup, UnknownDetectorsAreNamed) {
 }
 
 TEST(DlpSetup, OneDetectorIsEnoughToLook) {
-  EXPECT_TRUE(looks_for_anything({}));
-  EXPECT_FALSE(looks_for_anything({.mode = DlpMode::kDisabled}));
+  EXPECT_TRUE(looks_into_requests({}));
+  EXPECT_FALSE(looks_into_requests({.mode = DlpMode::kDisabled}));
   EXPECT_FALSE(
-      looks_for_anything({.mode = DlpMode::kDisabled, .detectors = {{"email", "disabled"}}}));
-  EXPECT_TRUE(looks_for_anything({.mode = DlpMode::kDisabled, .detectors = {{"email", "redact"}}}));
+      looks_into_requests({.mode = DlpMode::kDisabled, .detectors = {{"email", "disabled"}}}));
+  EXPECT_TRUE(
+      looks_into_requests({.mode = DlpMode::kDisabled, .detectors = {{"email", "redact"}}}));
+}
+
+TEST(DlpSetup, AnswersHaveModesOfTheirOwn) {
+  EXPECT_FALSE(looks_into_answers({}));
+  EXPECT_TRUE(looks_into_answers({.answers = {.mode = DlpMode::kAudit}}));
+  EXPECT_TRUE(looks_into_answers({.answers = {.detectors = {{"email", "block"}}}}));
+  const DlpSection section{
+      .mode = DlpMode::kTokenize,
+      .phone = false,
+      .detectors = {{"email", "disabled"}},
+      .answers = {.mode = DlpMode::kRedact, .detectors = {{"github_token", "block"}}}};
+  const auto settings = answer_settings_of(section, all());
+  ASSERT_TRUE(settings);
+  EXPECT_EQ(settings->mode, Mode::kRedact);
+  EXPECT_EQ(
+      settings->detectors,
+      (std::map<std::string, Mode, std::less<>>{
+          {"github_token", Mode::kBlock}, {"ipv4", Mode::kAudit}, {"phone_us", Mode::kDisabled}}));
+  const auto unknown = answer_settings_of({.answers = {.detectors = {{"emial", "audit"}}}}, all());
+  ASSERT_FALSE(unknown);
+  EXPECT_THAT(unknown.error().what, testing::HasSubstr("dlp.responses.detectors.emial"));
 }
 
 }  // namespace
