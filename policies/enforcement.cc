@@ -261,6 +261,7 @@ class Reporter {
     };
     for (const DbService& service : policy_.database.services) entry("db_services", service);
     for (const DatabaseRule& rule : policy_.database.rules) entry("database_rules", rule);
+    for (const DatabaseMask& mask : policy_.database.masks) entry("database_masks", mask);
     for (const DatabaseConnectionRule& rule : policy_.database.connection_rules) {
       entry("database_connection_rules", rule);
     }

@@ -1,4 +1,4 @@
-// db_services, database_rules, database_connection_rules, policies.db.
+// db_services, database_rules, database_connection_rules, database_masks, policies.db.
 #include "base/domain.h"
 #include "policies/loader_sections.h"
 
@@ -31,6 +31,45 @@ constexpr Word<DbTlsMode> kTlsModes[] = {
     {"terminate_reissue", DbTlsMode::kTerminateReissue},
     {"terminate_plaintext_upstream", DbTlsMode::kTerminatePlaintextUpstream}};
 
+// PostgreSQL's timeouts count milliseconds.
+std::optional<nanoseconds> load_duration(YamlReader& reader, std::string_view key) {
+  nanoseconds duration{};
+  if (!reader.duration(key, duration)) return std::nullopt;
+  if (duration < std::chrono::milliseconds(1)) {
+    reader.error(key, "must be a millisecond or more");
+    return std::nullopt;
+  }
+  return duration;
+}
+
+std::optional<std::uint64_t> load_count(YamlReader& reader, std::string_view key) {
+  constexpr std::uint64_t kMost = 1ull << 53;
+  std::uint64_t count = 0;
+  if (!reader.integer(key, count, std::uint64_t{1}, kMost)) return std::nullopt;
+  return count;
+}
+
+void load_limits(YamlReader& reader, DbLimits& limits) {
+  limits.max_rows = load_count(reader, "max_rows");
+  limits.max_bytes = load_count(reader, "max_bytes");
+  limits.statement_timeout = load_duration(reader, "statement_timeout");
+}
+
+void load_budget(YamlNode node, const std::string& path, Diagnostics& problems,
+                 DbService& service) {
+  YamlReader reader(node, path, problems);
+  DbBudget budget;
+  budget.where = reader.where();
+  budget.statements = load_count(reader, "statements");
+  budget.rows = load_count(reader, "rows");
+  budget.bytes = load_count(reader, "bytes");
+  budget.period = load_duration(reader, "period");
+  if (!budget.statements && !budget.rows && !budget.bytes) {
+    reader.error("statements", "a budget needs at least one of statements, rows and bytes");
+  }
+  service.budgets.push_back(budget);
+}
+
 void load_service(YamlNode name, YamlNode value, const std::string& path, Diagnostics& problems,
                   Policy& policy) {
   enum class Family { kPostgres };
@@ -56,6 +95,17 @@ void load_service(YamlNode name, YamlNode value, const std::string& path, Diagno
   reader.flag("allow_function_call_protocol", service.allow_function_call_protocol);
   reader.flag("allow_gss_encryption", service.allow_gss_encryption);
   reader.flag("trusted_network", service.trusted_network);
+  load_limits(reader, service.limits);
+  reader.each_item("budgets", [&](YamlNode node, const std::string& item) {
+    load_budget(node, item, problems, service);
+  });
+  const bool limited = service.limits.max_rows || service.limits.max_bytes ||
+                       service.limits.statement_timeout || !service.budgets.empty();
+  if (limited && service.tls_mode == DbTlsMode::kPassthrough) {
+    reader.error("tls_mode",
+                 "the statements of a passthrough service are not seen: limits and budgets "
+                 "cannot hold");
+  }
   policy.database.services.push_back(std::move(service));
 }
 
@@ -130,6 +180,10 @@ void check_rule(YamlReader& reader, const DatabaseRule& rule) {
   if (rule.require_where && !only({"delete", "modify"})) {
     reader.error("require_where", "is for operations delete and modify only");
   }
+  if (rule.decision == Decision::kDeny &&
+      (rule.limits.max_rows || rule.limits.max_bytes || rule.limits.statement_timeout)) {
+    reader.error("decision", "a rule that denies has no result to limit");
+  }
   if (rule.deny_mode_in_tx && rule.decision != Decision::kDeny) {
     reader.error("deny_mode_in_tx", "has no effect unless the decision is deny");
   }
@@ -183,6 +237,7 @@ void load_rule(YamlNode node, const std::string& path, Diagnostics& problems, Po
   reader.flag("acknowledge_audit_on_dangerous", rule.acknowledge_audit_on_dangerous);
   DbDenyInTransaction mode = DbDenyInTransaction::kTerminate;
   if (reader.word("deny_mode_in_tx", mode, kDenyModes)) rule.deny_mode_in_tx = mode;
+  load_limits(reader, rule.limits);
   check_rule(reader, rule);
   policy.database.rules.push_back(std::move(rule));
 }
@@ -212,6 +267,37 @@ void load_connection_rule(YamlNode node, const std::string& path, Diagnostics& p
     reader.error("decision", "a cancel request cannot wait for an approval");
   }
   policy.database.connection_rules.push_back(std::move(rule));
+}
+
+void load_mask(YamlNode node, const std::string& path, Diagnostics& problems, Policy& policy) {
+  constexpr Word<DbMaskWith> kWith[] = {{"redact", DbMaskWith::kRedact},
+                                        {"null", DbMaskWith::kNull},
+                                        {"tokenize", DbMaskWith::kTokenize}};
+  constexpr Word<DbMaskExpressions> kExpressions[] = {{"deny", DbMaskExpressions::kDeny},
+                                                      {"mask", DbMaskExpressions::kMask}};
+  YamlReader reader(node, path, problems);
+  DatabaseMask mask;
+  mask.where = reader.where();
+  reader.text("name", mask.name, Need::kRequired);
+  reader.text("db_service", mask.db_service);
+  check_service(reader, policy, mask.db_service, true);
+  load_globs(reader, "columns", kNoSeparator, LetterCase::kKept, mask.columns);
+  for (std::size_t i = 0; i < mask.columns.size(); ++i) {
+    if (std::ranges::count(mask.columns[i].text, '.') > 2) {
+      problems.error(mask.columns[i].where, fmt::format("{}[{}]", reader.path_of("columns"), i),
+                     "a column is named column, relation.column or schema.relation.column");
+    }
+  }
+  reader.texts("detectors", mask.detectors);
+  if (mask.columns.empty() && mask.detectors.empty()) {
+    reader.error("columns", "a mask needs columns or detectors");
+  }
+  reader.word("with", mask.with, kWith);
+  const bool said = reader.word("expressions", mask.expressions, kExpressions);
+  if (said && mask.columns.empty()) {
+    reader.error("expressions", "is about columns, and the mask names none");
+  }
+  policy.database.masks.push_back(std::move(mask));
 }
 
 void load_options(YamlReader& root, DbOptions& out) {
@@ -248,6 +334,9 @@ void load_database(Context& context, YamlReader& root, Policy& policy) {
   });
   root.each_item("database_connection_rules", [&](YamlNode node, const std::string& path) {
     load_connection_rule(node, path, context.problems, policy);
+  });
+  root.each_item("database_masks", [&](YamlNode node, const std::string& path) {
+    load_mask(node, path, context.problems, policy);
   });
   load_options(root, policy.database.options);
 }

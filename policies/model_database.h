@@ -16,6 +16,22 @@ namespace agentsh::policy {
 enum class DbDialect { kPostgres, kAuroraPostgres, kRedshift, kCockroachdb };
 enum class DbTlsMode { kPassthrough, kTerminateReissue, kTerminatePlaintextUpstream };
 
+// Limits of one statement; the strictest of all that apply counts. Nothing: none.
+struct DbLimits {
+  std::optional<std::uint64_t> max_rows;   // Of its result.
+  std::optional<std::uint64_t> max_bytes;  // Of its result's rows as the server sends them.
+  std::optional<std::chrono::nanoseconds> statement_timeout;
+};
+
+// What one session may use of a service in `period`, or as long as it lives. Nothing: any amount.
+struct DbBudget {
+  SourcePosition where;
+  std::optional<std::uint64_t> statements;
+  std::optional<std::uint64_t> rows;
+  std::optional<std::uint64_t> bytes;
+  std::optional<std::chrono::nanoseconds> period;
+};
+
 struct DbService {
   std::string name;
   SourcePosition where;
@@ -26,6 +42,8 @@ struct DbService {
   bool allow_function_call_protocol = false;
   bool allow_gss_encryption = false;
   bool trusted_network = false;
+  DbLimits limits;                // Of every statement.
+  std::vector<DbBudget> budgets;  // All of them hold.
 };
 
 enum class DbDenyInTransaction { kTerminate, kRollbackThenContinue };
@@ -50,6 +68,7 @@ struct DatabaseRule {
   std::string redirect_relation;
   bool acknowledge_audit_on_dangerous = false;
   std::optional<DbDenyInTransaction> deny_mode_in_tx;
+  DbLimits limits;  // Of statements that the rule covers something of.
 };
 
 enum class DbConnectionKind { kConnect, kCancel, kReplication };
@@ -68,6 +87,22 @@ struct DatabaseConnectionRule {
   std::optional<std::chrono::nanoseconds> timeout;
 };
 
+enum class DbMaskWith { kRedact, kNull, kTokenize };
+enum class DbMaskExpressions { kDeny, kMask };
+
+// What a service's results do not show, whatever rule let the statement through.
+struct DatabaseMask {
+  std::string name;
+  SourcePosition where;
+  std::string db_service;  // Empty: every service.
+  // Globs of `column`, `relation.column` or `schema.relation.column`, by the catalogue's names.
+  std::vector<LocatedText> columns;
+  std::vector<LocatedText> detectors;  // Ids of the DLP catalogue, or "*"; looked for everywhere.
+  DbMaskWith with = DbMaskWith::kRedact;
+  // A masked column that is read otherwise than as a plain column of the result.
+  DbMaskExpressions expressions = DbMaskExpressions::kDeny;
+};
+
 enum class DbTextLogging { kNone, kRedacted, kFull };
 enum class DbUnavoidability { kOff, kObserve, kEnforce };
 
@@ -84,6 +119,7 @@ struct DatabasePolicy {
   std::vector<DbService> services;
   std::vector<DatabaseRule> rules;
   std::vector<DatabaseConnectionRule> connection_rules;
+  std::vector<DatabaseMask> masks;
   DbOptions options;
 };
 

@@ -83,6 +83,9 @@ std::string_view name_of(ObjectKind kind);
 // path?
 bool lives_in_schema(ObjectKind kind);
 
+// What a look-up in the server's catalogue made of a name.
+enum class Lookup : std::uint8_t { kNone, kResolved, kUnresolved, kUnavailable };
+
 struct Object {
   ObjectKind kind = ObjectKind::kTable;
   std::string schema = {};  // Empty: the statement does not say.
@@ -91,6 +94,9 @@ struct Object {
   std::uint16_t port = 0;  // kExternalEndpoint; 0 when unsaid.
   std::string path = {};   // kFilesystemPath.
   std::string argv0 = {};  // kProgram: its first word.
+  Lookup lookup = Lookup::kNone;
+  // Reached through a view that the statement names: rules that deny it count, none need cover it.
+  bool implied = false;
 
   bool operator==(const Object&) const = default;
 };
@@ -113,6 +119,7 @@ void order_by_precedence(std::vector<Effect>& effects);
 struct CalledFunction {
   std::string schema = {};
   std::string name = {};
+  bool may_do_anything = false;  // The catalogue says so, or cannot be asked.
   bool operator==(const CalledFunction&) const = default;
 };
 

@@ -18,6 +18,16 @@ std::string_view name_of(Resolution resolution) {
 }
 
 Resolution resolution_of(const Object& object, const NameContext& names) {
+  switch (object.lookup) {
+    case Lookup::kNone:
+      break;
+    case Lookup::kResolved:
+      return Resolution::kCatalogResolved;
+    case Lookup::kUnresolved:
+      return Resolution::kCatalogUnresolved;
+    case Lookup::kUnavailable:
+      return Resolution::kCatalogUnavailable;
+  }
   if (!lives_in_schema(object.kind) || !object.schema.empty())
     return Resolution::kQualifiedSyntactic;
   if (names.temporary.contains(object.name)) return Resolution::kMaybeTempShadowed;
@@ -28,8 +38,16 @@ Resolution resolution_of(const Object& object, const NameContext& names) {
 
 Resolution resolution_of(const Effect& effect, const NameContext& names) {
   if (effect.group == Group::kUnknown) return Resolution::kUnresolved;
-  Resolution worst = Resolution::kQualifiedSyntactic;
-  for (const Object& object : effect.objects) worst = std::max(worst, resolution_of(object, names));
+  if (effect.objects.empty()) return Resolution::kQualifiedSyntactic;
+  // Nothing is surer than the catalogue's word.
+  Resolution worst = Resolution::kCatalogResolved;
+  for (const Object& object : effect.objects) {
+    const Resolution resolution = resolution_of(object, names);
+    if (worst == Resolution::kCatalogResolved)
+      worst = resolution;
+    else if (resolution != Resolution::kCatalogResolved)
+      worst = std::max(worst, resolution);
+  }
   return worst;
 }
 

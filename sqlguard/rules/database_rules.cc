@@ -62,6 +62,33 @@ std::string_view function_name(std::string_view written, bool& any_arguments) {
 
 enum class Certainty { kNo, kMaybe, kYes };
 
+template <class T>
+void tighten(std::optional<T>& limit, const std::optional<T>& other) {
+  if (other && (!limit || *other < *limit)) limit = other;
+}
+
+void tighten(policy::DbLimits& limits, const policy::DbLimits& others) {
+  tighten(limits.max_rows, others.max_rows);
+  tighten(limits.max_bytes, others.max_bytes);
+  tighten(limits.statement_timeout, others.statement_timeout);
+}
+
+// Calls that are an effect of their own: of functions which the catalogue says may do anything, and
+// of any that is not known where the policy wants that; but for those that it calls safe.
+Effect escalate(const std::vector<CalledFunction>& functions, const policy::DbOptions& options) {
+  Effect escalated{.group = Group::kProcedural, .subtype = "escalated_function_call"};
+  const auto& safe = options.safe_function_allowlist;
+  for (const CalledFunction& function : functions) {
+    if (!options.escalate_unknown_functions && !function.may_do_anything) continue;
+    if (holds(safe, function.name) ||
+        holds(safe, fmt::format("{}.{}", function.schema, function.name)))
+      continue;
+    escalated.objects.push_back(
+        {.kind = ObjectKind::kFunction, .schema = function.schema, .name = function.name});
+  }
+  return escalated;
+}
+
 }  // namespace
 
 struct DatabaseRules::Compiled {
@@ -80,6 +107,7 @@ struct DatabaseRules::Compiled {
 
   std::vector<DatabaseRule> rules;
   policy::DbOptions options;
+  policy::DbLimits limits;  // The service's.
   std::array<std::vector<std::uint32_t>, kGroups + 1> by_group;
   SelectorIndex schemas, objects, relations, functions;
   std::vector<bool> any_arguments;  // By rule: of its functions.
@@ -99,6 +127,7 @@ Result<DatabaseRules> DatabaseRules::compile(const policy::DatabasePolicy& polic
                                              const policy::DbService& service) {
   auto compiled = std::make_unique<Compiled>();
   compiled->options = policy.options;
+  compiled->limits = service.limits;
   const std::string_view dialect = name_of(static_cast<Dialect>(service.dialect));
   for (const DatabaseRule& rule : policy.rules) {
     if (!rule.db_service.empty() && rule.db_service != service.name) continue;
@@ -153,6 +182,7 @@ class DatabaseRules::Evaluation {
                            std::string_view error) {
     StatementDecision result;
     result.effects = std::move(effects);
+    result.limits = compiled_.limits;
     for (const Effect& effect : result.effects) result.by_effect.push_back(judge(effect));
     combine(result, raw_verb, error);
     return result;
@@ -269,7 +299,8 @@ class DatabaseRules::Evaluation {
              rank(compiled_.rules[id].decision) > rank(compiled_.rules[*deciding].decision);
     };
     for (const ObjectCoverage& coverage : result.coverage) {
-      covered = covered && !coverage.covering.empty();
+      const bool implied = coverage.object && effect.objects[*coverage.object].implied;
+      covered = covered && (implied || !coverage.covering.empty());
       for (std::uint32_t id : coverage.denying) {
         if (stricter(id)) deciding = id;
       }
@@ -327,6 +358,7 @@ class DatabaseRules::Evaluation {
     for (const ObjectCoverage& coverage : effect.coverage) {
       for (std::uint32_t id : coverage.covering) {
         const DatabaseRule& rule = compiled_.rules[id];
+        tighten(result.limits, rule.limits);
         if (rule.decision == Decision::kAudit && !holds(result.audit_rules, rule.name))
           result.audit_rules.push_back(rule.name);
         if (rule.decision == Decision::kApprove && rule.timeout &&
@@ -381,6 +413,7 @@ class DatabaseRules::Evaluation {
                                  : fmt::format("{} ({})", name_of(effect.group), effect.subtype);
     for (const ObjectCoverage& coverage : decision.coverage) {
       if (!coverage.covering.empty()) continue;
+      if (coverage.object && effect.objects[*coverage.object].implied) continue;
       if (!coverage.object) return fmt::format("no rule covers {}", what);
       const Object& object = effect.objects[*coverage.object];
       return fmt::format("no rule covers {} of {} {}{}{}", what, name_of(object.kind),
@@ -410,18 +443,8 @@ StatementDecision DatabaseRules::decide(const Statement& statement,
       std::ranges::copy(prepared->functions, std::back_inserter(functions));
     }
   }
-  if (compiled_->options.escalate_unknown_functions) {
-    Effect escalated{.group = Group::kProcedural, .subtype = "escalated_function_call"};
-    for (const CalledFunction& function : functions) {
-      const auto& safe = compiled_->options.safe_function_allowlist;
-      if (holds(safe, function.name) ||
-          holds(safe, fmt::format("{}.{}", function.schema, function.name)))
-        continue;
-      escalated.objects.push_back(
-          {.kind = ObjectKind::kFunction, .schema = function.schema, .name = function.name});
-    }
-    if (!escalated.objects.empty()) effects.push_back(std::move(escalated));
-  }
+  Effect escalated = escalate(functions, compiled_->options);
+  if (!escalated.objects.empty()) effects.push_back(std::move(escalated));
   order_by_precedence(effects);
   return Evaluation(*compiled_, session.names())
       .decide(std::move(effects), statement.raw_verb, error);

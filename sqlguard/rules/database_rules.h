@@ -9,6 +9,9 @@
 // deny matches if one of them does, or if they are not known; anything else matches only if all of
 // them do.
 //
+// Objects behind views (Object::implied) need no rule of their own, but rules that deny them deny,
+// and the strictest that covers them counts too.
+//
 // An effect without objects is matched by rules that select none (or every: `objects: ["*"]`).
 // Reads of nothing (SELECT 1, SHOW), transactions, settings and channels are covered by any rule of
 // their group: who may read something may read nothing.

@@ -1,6 +1,7 @@
 // What the rules say about a statement, and why.
 #pragma once
 
+#include "policies/model_database.h"
 #include "policies/verdict.h"
 #include "sqlguard/classifier/effect.h"
 #include "sqlguard/classifier/name_resolution.h"
@@ -40,6 +41,8 @@ struct StatementDecision {
   // A redirect: every read of `source` is to read `target`, both schema.name.
   std::string redirect_source;
   std::string redirect_target;
+  // The strictest of the service and of all rules that cover something of the statement.
+  policy::DbLimits limits;
   std::vector<std::string> audit_rules;  // Names of the audit rules that contributed.
   // What was judged: the statement's own effects, those of what it executes, escalated calls.
   std::vector<Effect> effects;
