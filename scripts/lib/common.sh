@@ -12,7 +12,7 @@ die() { printf '%serror:%s %s\n' "$red" "$plain" "$*" >&2; exit 1; }
 build_packages=(
   clang-19 lld-19 llvm-19 cmake ninja-build ccache pkg-config bpftool
   libboost1.81-dev libssl-dev libbpf-dev libelf-dev libseccomp-dev libnftnl-dev libmnl-dev
-  rapidjson-dev libyaml-cpp-dev libre2-dev libvectorscan-dev libbrotli-dev libzstd-dev libsqlite3-dev libpg-query-dev libfmt-dev libcli11-dev zlib1g-dev
+  rapidjson-dev libyaml-cpp-dev libre2-dev libvectorscan-dev libbrotli-dev libzstd-dev libsqlite3-dev libpg-query-dev libidn-dev libfmt-dev libcli11-dev zlib1g-dev
 )
 # What the tests are built from and talk to, beside that.
 test_packages=(

@@ -18,6 +18,7 @@
 #include "sqlguard/login/login_failure.h"
 #include "sqlguard/login/session_start.h"
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>

@@ -29,7 +29,6 @@ namespace agentsh::sql {
 
 struct RelayedLoginOptions {
   bool client_tls = false;
-  bool upstream_tls = false;
   // Cleartext towards the server; over TLS on both legs, or a leg that never leaves the machine.
   bool allow_cleartext = false;
   bool allow_md5 = true;
@@ -52,7 +51,9 @@ class RelayedLogin {
   enum class Turn : std::uint8_t { kServer, kPassword, kSaslInitial, kSasl, kStarting, kDone };
 
   LoginResult<bool> take_server(const Frame& frame, Bytes raw, ByteWriter& to_client);
-  LoginResult<bool> take_authentication(const Frame& frame, Bytes raw, ByteWriter& to_client);
+  LoginResult<bool> take_authentication(const Authentication& request, Bytes raw,
+                                        ByteWriter& to_client);
+  LoginResult<bool> out_of_turn() const;
   LoginResult<bool> offer(const Authentication& request, ByteWriter& to_client);
 
   StartupMessage startup_;

@@ -37,8 +37,9 @@ struct StartupSettings {
   std::string_view setting(std::string_view name) const;
 };
 
-// Fails on what the server would refuse or what cannot be judged: no user, parameters of one name
-// twice, switches in `options` other than -c and --name=value, names that are no setting's.
+// Fails on what the server would refuse or what cannot be judged: no user, names that the server
+// would cut off (63 bytes), parameters of one name twice, switches in `options` other than -c and
+// --name=value, names that are no setting's.
 LoginResult<StartupSettings> read_settings(const StartupMessage& message);
 
 // What the guard speaks of the protocol, 3.0 and 3.2 (PostgreSQL 18 documentation, 55.2.1).
@@ -59,6 +60,9 @@ StartupMessage upstream_startup(const StartupSettings& settings, std::uint16_t m
 // One SET statement for each setting, classified: SET ROLE, SET search_path and the like have
 // subtypes of their own. Those of one text, in order; as many as settings.
 Analysis statements_of(const StartupSettings& settings, Dialect dialect);
+
+// The schemas that the session searches, if the client sets them: for the SessionState.
+std::optional<std::vector<std::string>> search_path_of(const StartupSettings& settings);
 
 // Does every driver send it, and does it only say how values look? Then a rule that covers it is
 // not needed, though one that denies it counts: client_encoding, datestyle, timezone,
