@@ -31,16 +31,17 @@ struct CatalogRelation {
   std::string schema = {};
   std::string name = {};
   std::vector<CatalogColumn> columns = {};  // In order of their numbers, without dropped ones.
-  // Columns of other relations that its query reads, when it is a view; number 0 for a relation
-  // that is read without any column of it.
+  // A column of another relation; number 0 for a relation that is read without any column of it.
   struct Source {
     std::uint32_t relation = 0;
     std::uint16_t column = 0;
     bool operator==(const Source&) const = default;
   };
+  // Of a view: all that its query reads, and which of these each of its own columns plainly is, by
+  // its number less one (relation 0: something computed). No origins at all: not known.
   std::vector<Source> sources = {};
+  std::vector<Source> origins = {};
   std::vector<std::uint32_t> parents = {};  // Inheritance and partitions.
-  std::string definition = {};              // Of a view: its SELECT.
 
   bool is_view() const { return kind == 'v' || kind == 'm'; }
   const CatalogColumn* column(std::uint16_t number) const;

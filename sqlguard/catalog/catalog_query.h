@@ -16,9 +16,9 @@
 #include "sqlguard/codec/frame.h"
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace agentsh::sql {
@@ -49,15 +49,17 @@ class CatalogReader {
   Result<CatalogAnswer> finish();
 
  private:
-  Result<> row(const std::vector<std::optional<std::string_view>>& fields);
-  CatalogRelation* relation(std::string_view oid);
+  // A row's fields: its kind, then what the kind has.
+  using Fields = std::vector<std::string_view>;
+
+  Result<> row(const Fields& fields);
+  Result<> relation_row(char kind, const Fields& fields);
 
   std::vector<CatalogRelation> relations_;
   std::unordered_map<std::uint32_t, std::size_t> by_oid_;
   std::vector<CatalogFunction> functions_;
   CatalogSession session_;
   std::size_t rows_ = 0;
-  bool has_session_ = false;
   bool complete_ = false;
 };
 
