@@ -95,6 +95,7 @@ void load_service(YamlNode name, YamlNode value, const std::string& path, Diagno
   reader.flag("allow_function_call_protocol", service.allow_function_call_protocol);
   reader.flag("allow_gss_encryption", service.allow_gss_encryption);
   reader.flag("trusted_network", service.trusted_network);
+  load_database_login(reader, service);
   load_limits(reader, service.limits);
   reader.each_item("budgets", [&](YamlNode node, const std::string& item) {
     load_budget(node, item, problems, service);
@@ -242,6 +243,31 @@ void load_rule(YamlNode node, const std::string& path, Diagnostics& problems, Po
   policy.database.rules.push_back(std::move(rule));
 }
 
+void load_connection_glob(YamlReader& reader, std::string_view key, std::string& out) {
+  if (!reader.text(key, out)) return;
+  if (auto glob = Glob::parse(out, kNoSeparator); !glob) reader.error(key, glob.error().what);
+}
+
+// A passthrough service's startup messages are not seen: such a rule could never match there.
+void check_seen(YamlReader& reader, const Policy& policy, const DatabaseConnectionRule& rule) {
+  const std::pair<std::string_view, bool> unseen[] = {
+      {"db_user", !rule.db_user.empty()},
+      {"database", !rule.database.empty()},
+      {"application_name", !rule.application_name.empty()},
+      {"match_kind", rule.match_kind != DbConnectionKind::kConnect}};
+  for (const DbService& service : policy.database.services) {
+    const bool applies = rule.db_service.empty() || rule.db_service == service.name;
+    if (!applies || service.tls_mode != DbTlsMode::kPassthrough) continue;
+    for (const auto& [key, written] : unseen) {
+      if (!written) continue;
+      reader.error(key, fmt::format("service \"{}\" is tls_mode passthrough: who connects to what "
+                                    "is not seen there, only client_identity is",
+                                    service.name));
+    }
+    return;
+  }
+}
+
 void load_connection_rule(YamlNode node, const std::string& path, Diagnostics& problems,
                           Policy& policy) {
   constexpr Word<DbConnectionKind> kKinds[] = {{"connect", DbConnectionKind::kConnect},
@@ -256,9 +282,9 @@ void load_connection_rule(YamlNode node, const std::string& path, Diagnostics& p
   check_service(reader, policy, rule.db_service, false);
   reader.word("match_kind", rule.match_kind, kKinds);
   load_environment_globs(reader, "db_user", rule.db_user);
-  reader.text("database", rule.database);
-  reader.text("application_name", rule.application_name);
-  reader.text("client_identity", rule.client_identity);
+  load_connection_glob(reader, "database", rule.database);
+  load_connection_glob(reader, "application_name", rule.application_name);
+  load_connection_glob(reader, "client_identity", rule.client_identity);
   reader.word("decision", rule.decision, kAuditedDecisions, Need::kRequired);
   nanoseconds timeout{};
   if (reader.duration("timeout", timeout)) rule.timeout = timeout;
@@ -266,6 +292,7 @@ void load_connection_rule(YamlNode node, const std::string& path, Diagnostics& p
   if (rule.match_kind == DbConnectionKind::kCancel && rule.decision == Decision::kApprove) {
     reader.error("decision", "a cancel request cannot wait for an approval");
   }
+  check_seen(reader, policy, rule);
   policy.database.connection_rules.push_back(std::move(rule));
 }
 

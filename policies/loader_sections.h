@@ -76,10 +76,14 @@ SignalRule load_signal_rule(Context& context, YamlNode node, const std::string& 
 void load_redirects(Context& context, YamlReader& root, Policy& policy);
 void load_settings(YamlReader& root, Policy& policy);
 void load_http_services(Context& context, YamlReader& root, Policy& policy);
+// Says what is wrong with a reference to a secret under `key`, if anything is.
+void check_reference(YamlReader& reader, std::string_view key, const std::string& ref);
 void load_mcp_rules(YamlReader& root, Policy& policy);
 void load_package_rules(YamlReader& root, Policy& policy);
 void load_processes(Context& context, YamlReader& root, Policy& policy);
 void load_database(Context& context, YamlReader& root, Policy& policy);
+// The keys of a db_services entry that say how its logins go.
+void load_database_login(YamlReader& reader, DbService& service);
 
 std::string lower_case(std::string_view text);
 

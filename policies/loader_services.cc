@@ -65,27 +65,10 @@ void check_variable(YamlReader& reader, const std::string& name) {
   if (!good) reader.error("expose_as", fmt::format("\"{}\" is no variable's name", name));
 }
 
-// Where secrets can be: places of this version, and of the reference's which it does not have.
-void check_reference(YamlReader& reader, const std::string& ref) {
-  constexpr std::string_view kKnown[] = {"env", "file", "exec", "vault"};
-  constexpr std::string_view kElsewhere[] = {"keyring", "aws-sm", "gcp-sm", "azure-kv", "op"};
-  const std::string_view scheme = std::string_view(ref).substr(0, ref.find(':'));
-  if (std::ranges::find(kKnown, scheme) != std::end(kKnown) && scheme.size() < ref.size()) return;
-  if (std::ranges::find(kElsewhere, scheme) != std::end(kElsewhere)) {
-    reader.error("ref", fmt::format("{} is not among this version's sources of secrets: env, "
-                                    "file, exec, vault",
-                                    scheme));
-    return;
-  }
-  reader.error("ref",
-               "must be a reference such as vault://kv/data/github#token, file:/path, "
-               "env:NAME or exec:/path");
-}
-
 void load_secret(YamlReader& rule, HttpService& service) {
   rule.object("secret", [&](YamlReader& reader) {
     ServiceSecret secret;
-    if (reader.text("ref", secret.ref, Need::kRequired)) check_reference(reader, secret.ref);
+    if (reader.text("ref", secret.ref, Need::kRequired)) check_reference(reader, "ref", secret.ref);
     secret.expose_as = default_variable(service.name, "_API_KEY");
     if (reader.text("expose_as", secret.expose_as)) check_variable(reader, secret.expose_as);
     if (reader.text("format", secret.format, Need::kRequired)) {
@@ -260,6 +243,23 @@ void load_providers(YamlReader& root, Policy& policy) {
 }
 
 }  // namespace
+
+// Where secrets can be: places of this version, and of the reference's which it does not have.
+void check_reference(YamlReader& reader, std::string_view key, const std::string& ref) {
+  constexpr std::string_view kKnown[] = {"env", "file", "exec", "vault"};
+  constexpr std::string_view kElsewhere[] = {"keyring", "aws-sm", "gcp-sm", "azure-kv", "op"};
+  const std::string_view scheme = std::string_view(ref).substr(0, ref.find(':'));
+  if (std::ranges::find(kKnown, scheme) != std::end(kKnown) && scheme.size() < ref.size()) return;
+  if (std::ranges::find(kElsewhere, scheme) != std::end(kElsewhere)) {
+    reader.error(key, fmt::format("{} is not among this version's sources of secrets: env, "
+                                  "file, exec, vault",
+                                  scheme));
+    return;
+  }
+  reader.error(key,
+               "must be a reference such as vault://kv/data/github#token, file:/path, "
+               "env:NAME or exec:/path");
+}
 
 void load_http_services(Context& context, YamlReader& root, Policy& policy) {
   load_providers(root, policy);

@@ -32,6 +32,20 @@ struct DbBudget {
   std::optional<std::chrono::nanoseconds> period;
 };
 
+enum class DbChannelBinding { kPrefer, kRequire, kDisable };
+
+// How the guard logs in upstream in a client's place. Secrets are references (env:, file:, exec:,
+// vault://), resolved outside of every sandbox.
+struct DbCredentials {
+  SourcePosition where;
+  std::string user;              // The role; empty: the one that the client asks for.
+  std::string password_ref;      // Empty: the server asks for none (a certificate, trust).
+  std::string certificate_file;  // PEM, for certificate login; with key_file or not at all.
+  std::string key_file;
+  std::string client_user;  // The only name that clients may use; empty: any.
+  std::string placeholder;  // What clients log in with; empty: they are asked for nothing.
+};
+
 struct DbService {
   std::string name;
   SourcePosition where;
@@ -42,6 +56,11 @@ struct DbService {
   bool allow_function_call_protocol = false;
   bool allow_gss_encryption = false;
   bool trusted_network = false;
+  // Nothing: the client's own login is relayed.
+  std::optional<DbCredentials> credentials;
+  DbChannelBinding channel_binding = DbChannelBinding::kPrefer;
+  bool allow_cleartext_password = false;  // Towards the server, relayed ones too.
+  bool allow_md5_password = true;
   DbLimits limits;                // Of every statement.
   std::vector<DbBudget> budgets;  // All of them hold.
 };
