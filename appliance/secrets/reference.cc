@@ -60,21 +60,42 @@ Result<Reference> parse_reference(std::string_view text) {
   return reference;
 }
 
-std::vector<std::string> files_of(const policy::Policy& policy) {
-  std::vector<std::string> files;
-  const auto add = [&files](const std::string& text) {
+namespace {
+
+// Every reference of the policy of one scheme: where it points to.
+std::vector<std::string> locations_of(const policy::Policy& policy, std::string_view scheme) {
+  std::vector<std::string> locations;
+  const auto add = [&](const std::string& text) {
     const auto reference = parse_reference(text);
-    if (reference && reference->scheme == "file") files.push_back(reference->location);
+    if (reference && reference->scheme == scheme) locations.push_back(reference->location);
   };
   for (const policy::HttpService& service : policy.http_services) {
     if (service.secret) add(service.secret->ref);
+  }
+  for (const policy::DbService& service : policy.database.services) {
+    if (service.credentials) add(service.credentials->password_ref);
   }
   for (const policy::SecretProvider& provider : policy.providers) {
     for (const auto& [key, value] : provider.options) {
       if (key.ends_with("_ref")) add(value);
     }
   }
+  return locations;
+}
+
+}  // namespace
+
+std::vector<std::string> files_of(const policy::Policy& policy) {
+  std::vector<std::string> files = locations_of(policy, "file");
+  for (const policy::DbService& service : policy.database.services) {
+    if (service.credentials && !service.credentials->key_file.empty())
+      files.push_back(service.credentials->key_file);
+  }
   return files;
+}
+
+std::vector<std::string> variables_of(const policy::Policy& policy) {
+  return locations_of(policy, "env");
 }
 
 Result<std::string> select_value(const Reference& reference, std::string content) {

@@ -26,9 +26,12 @@ struct Reference {
 
 Result<Reference> parse_reference(std::string_view text);
 
-// The files of this host that a policy's references name, those of its providers' credentials
-// included: what no session may see. References that do not parse are left out.
+// The files of this host that a policy's references name, those of its providers' and
+// databases' credentials included: what no session may see. References that do not parse are left
+// out.
 std::vector<std::string> files_of(const policy::Policy& policy);
+// The variables of the daemon's environment that they name: what no command may get.
+std::vector<std::string> variables_of(const policy::Policy& policy);
 
 // What a source gave, as the reference means it: its field of the JSON document, or all of it
 // without a line break at its end. Errors: no such field, no text, a character that no header can

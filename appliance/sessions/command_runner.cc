@@ -1,5 +1,6 @@
 #include "appliance/sessions/command_runner.h"
 
+#include "appliance/secrets/reference.h"
 #include "appliance/sessions/captured_output.h"
 #include "appliance/sessions/command_recording.h"
 #include "appliance/sessions/command_watch.h"
@@ -12,7 +13,6 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "proxy/net/socket_stream.h"
-#include "proxy/services/session_services.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -214,10 +214,8 @@ bool CommandRunner::prepare_environment(Run& run, const policy::CommandFacts& fa
   };
   for (const auto& variable : options_.inject) add(variable);
   for (const auto& variable : run.session->injected_environment()) add(variable);
-  if (const auto& services = run.session->http_services()) {
-    for (const std::string& name : services->secret_variables()) {
-      std::erase_if(variables, [&](const auto& entry) { return entry.first == name; });
-    }
+  for (const std::string& name : secrets::variables_of(compiled->policy())) {
+    std::erase_if(variables, [&](const auto& entry) { return entry.first == name; });
   }
   for (const auto& variable : run.session->service_environment()) add(variable);
   // A shell sets it; a wrong one would mislead other programs.

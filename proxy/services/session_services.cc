@@ -91,26 +91,6 @@ std::vector<std::pair<std::string, std::string>> SessionServices::environment(
   return variables;
 }
 
-std::vector<std::string> SessionServices::secret_variables() const {
-  std::vector<std::string> names;
-  const auto add = [&names](std::string_view reference) {
-    if (!reference.starts_with("env:")) return;
-    reference.remove_prefix(4);
-    if (reference.starts_with("//")) reference.remove_prefix(2);
-    names.emplace_back(reference.substr(0, reference.find('#')));
-  };
-  const auto policy = gate_->policy();
-  for (const policy::HttpService& service : policy->policy().http_services) {
-    if (service.secret) add(service.secret->ref);
-  }
-  for (const policy::SecretProvider& provider : policy->policy().providers) {
-    for (const auto& [key, value] : provider.options) {
-      if (key.ends_with("_ref")) add(value);
-    }
-  }
-  return names;
-}
-
 std::optional<policy::Verdict> SessionServices::judge_direct(std::string_view host) const {
   const auto service = state()->table.with_host(host);
   if (service == nullptr || service->declared().allow_direct) return {};

@@ -63,9 +63,6 @@ class SessionServices final : public flows::HttpInspectorFactory,
   // `base_url` is where /svc/ is found, without a slash at its end.
   std::vector<std::pair<std::string, std::string>> environment(const std::string& base_url) const;
 
-  // Variables of the daemon's environment that hold secrets: no command gets them from its caller.
-  std::vector<std::string> secret_variables() const;
-
   // What is said of a connection to the host itself: a denial where its service does not allow
   // that, nothing where no service has a say.
   std::optional<policy::Verdict> judge_direct(std::string_view host) const;

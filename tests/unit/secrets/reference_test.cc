@@ -44,6 +44,19 @@ TEST(Reference, Values) {
   EXPECT_EQ(select_value(field, "secret").error().what.find("secret"), std::string::npos);
 }
 
+TEST(References, OfAPolicyAreKeptFromItsSessions) {
+  policy::Policy policy;
+  policy.http_services.push_back({.name = "a"});
+  policy.http_services.back().secret = policy::ServiceSecret{.ref = "env://TOKEN#field"};
+  policy.database.services.push_back({.name = "db"});
+  policy.database.services.back().credentials =
+      policy::DbCredentials{.password_ref = "file:/run/db#password", .key_file = "/run/db.key"};
+  policy.database.services.push_back({.name = "other"});
+  policy.database.services.back().credentials = policy::DbCredentials{.password_ref = "env:PW"};
+  EXPECT_THAT(files_of(policy), testing::ElementsAre("/run/db", "/run/db.key"));
+  EXPECT_THAT(variables_of(policy), testing::ElementsAre("TOKEN", "PW"));
+}
+
 policy::SecretProvider provider(std::vector<std::pair<std::string, std::string>> options) {
   return {.name = "main", .type = "vault", .where = {}, .options = std::move(options)};
 }
