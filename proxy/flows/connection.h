@@ -24,6 +24,7 @@ struct FlowContext {
   std::shared_ptr<UpstreamConnector> connector;
   std::shared_ptr<HttpInspectorFactory> inspectors;  // May be null.
   std::shared_ptr<ServiceDirectory> services;        // May be null.
+  std::shared_ptr<DatabaseGuard> databases;          // May be null.
   FlowOptions options;
 };
 

@@ -8,6 +8,8 @@
 #include "proxy/flows/tls_flow.h"
 
 #include <array>
+#include <optional>
+#include <string>
 #include <utility>
 
 namespace agentsh::flows {
@@ -33,6 +35,11 @@ asio::awaitable<bool> handle_raw(Connection& connection) {
   co_return false;
 }
 
+asio::awaitable<bool> handle_postgres(Connection& connection) {
+  co_await run_undeclared_database(connection);
+  co_return false;
+}
+
 asio::awaitable<bool> handle_silent(Connection& connection) {
   co_return co_await run_silent(connection);
 }
@@ -42,9 +49,10 @@ struct Entry {
   Handler handle;
 };
 
-constexpr std::array<Entry, 4> kHandlers = {{
+constexpr std::array<Entry, 5> kHandlers = {{
     {FirstBytes::kTls, handle_tls},
     {FirstBytes::kHttp, handle_http},
+    {FirstBytes::kPostgres, handle_postgres},
     {FirstBytes::kRaw, handle_raw},
     {FirstBytes::kSilent, handle_silent},
 }};
@@ -63,7 +71,19 @@ void record_unfinished(const Connection& connection) {
   context.policy->record(connect_event(connection, judged.name, "tcp"), judged.verdict);
 }
 
+// The guard's, if the destination is a database service of the policy.
+std::optional<std::string> database_of(const Connection& connection) {
+  const FlowContext& context = *connection.context;
+  if (context.databases == nullptr || connection.service_listener) return std::nullopt;
+  if (connection.explicit_proxy && !connection.in_tunnel) return std::nullopt;
+  return context.databases->service_at(connection.destination, *context.leases);
+}
+
 asio::awaitable<bool> dispatch(Connection& connection) {
+  if (auto service = database_of(connection)) {
+    co_await connection.context->databases->serve(connection, *std::move(service));
+    co_return false;
+  }
   const FirstBytes first = co_await sniff_client(connection);
   // There is nothing but HTTP, and a client that is silent is waited for there.
   if (connection.service_listener && first != FirstBytes::kClosed) {

@@ -4,12 +4,14 @@
 #include "proxy/flows/connect_upstream.h"
 #include "proxy/flows/flow_events.h"
 #include "proxy/flows/stream_io.h"
+#include "proxy/net/deadlines.h"
 #include "proxy/net/relay.h"
 
 #include <boost/asio/cancellation_signal.hpp>
 
 namespace agentsh::flows {
 namespace asio = boost::asio;
+using namespace std::string_view_literals;
 
 namespace {
 
@@ -90,6 +92,44 @@ asio::awaitable<void> run_raw(Connection& connection) {
       co_await route_connection(connection, {.claimed = {}, .claimed_by = {}, .protocol = "tcp"});
   if (!route.permitted() || refuse_unless_http(connection, route.name)) {
     connection.client->close(true);
+    co_return;
+  }
+  co_await relay_route(connection, route);
+}
+
+namespace {
+
+// ErrorResponse, FATAL: for whoever sends a StartupMessage. One who asks for encryption first takes
+// its first letter for the answer of a server that is too old to know the question, and says what
+// follows.
+constexpr std::string_view kUndeclared =
+    "SFATAL\0VFATAL\0C28000\0"
+    "Mthe policy permits databases only as db_services, and this server is none\0\0"sv;
+
+asio::awaitable<void> refuse_database(Connection& connection) {
+  ByteWriter answer;
+  answer.u8('E');
+  answer.u32(static_cast<std::uint32_t>(4 + kUndeclared.size()));
+  answer.text(kUndeclared);
+  static_cast<void>(
+      co_await write_all(*connection.client, answer.view(), {}, connection.bytes_received));
+  net::StreamDeadline deadline(*connection.client);
+  deadline.expires_after(connection.options().hello);
+  co_await net::drain_and_close(*connection.client, 64 << 10);
+}
+
+}  // namespace
+
+asio::awaitable<void> run_undeclared_database(Connection& connection) {
+  const Route route = co_await route_connection(
+      connection, {.claimed = {}, .claimed_by = {}, .protocol = "postgres"});
+  if (!route.permitted() || refuse_unless_http(connection, route.name)) {
+    connection.client->close(true);
+    co_return;
+  }
+  DatabaseGuard* guard = connection.context->databases.get();
+  if (guard != nullptr && !guard->permits_undeclared(connection)) {
+    co_await refuse_database(connection);
     co_return;
   }
   co_await relay_route(connection, route);

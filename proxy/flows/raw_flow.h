@@ -15,6 +15,10 @@ bool refuse_unless_http(const Connection& connection, std::string_view host);
 // Decides, connects, relays. A refusal resets the connection.
 boost::asio::awaitable<void> run_raw(Connection& connection);
 
+// A PostgreSQL client whose server is no service of the policy: decided like other raw bytes, and
+// whether the policy lets databases past the guard. A refusal is told in the protocol's words.
+boost::asio::awaitable<void> run_undeclared_database(Connection& connection);
+
 // For a client that is silent: decides, connects, and waits who speaks first. True when it is the
 // client: what it says is to be found out; the server connection is kept in
 // connection.preconnected. False when all is over.

@@ -44,8 +44,10 @@ boost::asio::awaitable<Route> route_to_host(Connection& connection, std::string 
                                             std::uint16_t port, std::string_view protocol);
 
 // Settles a verdict: returns at once unless it needs an approval; then waits, watching the client,
-// and withdraws the request when it goes away.
+// and withdraws the request when it goes away. `approval_id` gets the id before it waits, for those
+// who may withdraw it too.
 boost::asio::awaitable<policy::Verdict> settle(Connection& connection, policy::Verdict verdict,
-                                               policy::ApprovalRequest request, audit::Event event);
+                                               policy::ApprovalRequest request, audit::Event event,
+                                               std::string* approval_id = nullptr);
 
 }  // namespace agentsh::flows

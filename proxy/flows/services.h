@@ -79,18 +79,22 @@ struct TlsLeg {
   // Of the server's certificate; empty on the client's leg.
   std::string subject;
   std::string issuer;
+  std::vector<std::uint8_t> end_point;  // What a login inside can be bound to (RFC 5929).
 };
 
 struct TlsAcceptRequest {
   std::string leaf_name;    // The host name or address that the certificate is for.
   std::string server_name;  // Of the ClientHello that was read; "" for none.
   std::chrono::milliseconds timeout{};
+  std::vector<std::string> alpn = {"http/1.1"};  // What we speak.
+  bool any_server_name = false;                  // No ClientHello was read.
 };
 
 struct TlsConnectRequest {
   std::string host;  // A host name or an address in text: what the certificate must be for.
   std::uint16_t port = 0;
   std::chrono::milliseconds timeout{};
+  std::vector<std::string> alpn = {"http/1.1"};
 };
 
 class TlsServices {
@@ -145,6 +149,23 @@ class UpstreamConnector {
   // Connects to exactly this target, or has a proxy do it.
   virtual boost::asio::awaitable<Result<ServerConnection>> connect(
       boost::asio::any_io_executor executor, UpstreamTarget target, ServerUse use) = 0;
+};
+
+struct Connection;
+
+// The policy's database services (db_services): connections to them are the guard's.
+class DatabaseGuard {
+ public:
+  virtual ~DatabaseGuard() = default;
+  // The service that is at this address, by itself or under one of the names that the session knows
+  // it by.
+  virtual std::optional<std::string> service_at(const Endpoint& destination,
+                                                const NameLeases& leases) const = 0;
+  // From the client's first byte to the end.
+  virtual boost::asio::awaitable<void> serve(Connection& connection, std::string service) = 0;
+  // A client that speaks the database's protocol to a server which is no service: true when the
+  // policy lets it go where network_rules allow it. Records what it finds.
+  virtual bool permits_undeclared(const Connection& connection) = 0;
 };
 
 }  // namespace agentsh::flows

@@ -19,6 +19,7 @@ TlsLeg leg_of(std::unique_ptr<net::TlsStream> stream) {
   leg.alpn = info.alpn;
   leg.subject = info.peer_subject;
   leg.issuer = info.peer_issuer;
+  leg.end_point = stream->server_end_point();
   leg.stream = std::move(stream);
   return leg;
 }
@@ -52,6 +53,8 @@ asio::awaitable<Result<TlsLeg>> SessionTls::accept(std::unique_ptr<net::ByteStre
   net::TlsServerOptions options;
   options.leaf = *leaf;
   options.server_name = std::move(request.server_name);
+  options.alpn = std::move(request.alpn);
+  options.any_server_name = request.any_server_name;
   options.scope = session_id_;
   options.timeout = request.timeout;
   auto stream = co_await net::accept_tls(contexts->server, std::move(client), std::move(options));
@@ -66,6 +69,7 @@ asio::awaitable<Result<TlsLeg>> SessionTls::connect(std::unique_ptr<net::ByteStr
   net::TlsClientOptions options;
   options.host = std::move(request.host);
   options.port = request.port;
+  options.alpn = std::move(request.alpn);
   options.timeout = request.timeout;
   auto stream = co_await net::connect_tls(contexts->client, std::move(server), std::move(options));
   if (!stream) co_return std::unexpected(as_flow_error(std::move(stream.error())));

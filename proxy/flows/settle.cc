@@ -58,7 +58,8 @@ class ClientWatch {
 }  // namespace
 
 asio::awaitable<policy::Verdict> settle(Connection& connection, policy::Verdict verdict,
-                                        policy::ApprovalRequest request, audit::Event event) {
+                                        policy::ApprovalRequest request, audit::Event event,
+                                        std::string* approval_id) {
   FlowPolicy& door = *connection.context->policy;
   if (!verdict.needs_approval()) {
     // Answered before it returns. The answer may still differ: no record, no permission.
@@ -77,6 +78,7 @@ asio::awaitable<policy::Verdict> settle(Connection& connection, policy::Verdict 
   };
   const std::string id =
       door.settle(std::move(verdict), std::move(request), std::move(event), std::move(done));
+  if (approval_id != nullptr) *approval_id = id;
   const ClientWatch watch(connection, id);
   while (!pending->verdict) {
     const auto [canceled] =

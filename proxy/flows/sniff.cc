@@ -19,6 +19,8 @@ FirstBytes first_bytes(Protocol protocol) {
       return FirstBytes::kTls;
     case Protocol::kHttp:
       return FirstBytes::kHttp;
+    case Protocol::kPostgres:
+      return FirstBytes::kPostgres;
     case Protocol::kRaw:
       break;
   }

@@ -8,6 +8,7 @@ namespace agentsh::flows {
 enum class FirstBytes : std::uint8_t {
   kTls,
   kHttp,
+  kPostgres,
   kRaw,
   kSilent,  // Nothing came in time, and on this port the server may speak first.
   kClosed,  // The client has gone, or stopped in the middle of what might become a request.

@@ -29,6 +29,24 @@ Match match_tls(Bytes start) {
   return start[1] == 0x03 ? Match::kYes : Match::kNo;
 }
 
+// What begins a connection of the PostgreSQL protocol: a length, then a version 3.x or the code of
+// a request.
+Match match_postgres(Bytes start) {
+  constexpr std::uint32_t kCancel = 80877102, kGssEncryption = 80877104;
+  constexpr std::uint32_t kShortest = 8, kLongest = 10'000;
+  for (std::size_t i = 0; i < 2 && i < start.size(); ++i) {
+    if (start[i] != 0) return Match::kNo;
+  }
+  if (start.size() < 4) return Match::kMore;
+  ByteReader reader(start);
+  const std::uint32_t length = reader.u32();
+  if (length < kShortest || length > kLongest) return Match::kNo;
+  if (start.size() < 8) return Match::kMore;
+  const std::uint32_t code = reader.u32();
+  return (code >= kCancel && code <= kGssEncryption) || (code >> 16) == 3 ? Match::kYes
+                                                                          : Match::kNo;
+}
+
 bool contains_http(std::string_view line) {
   constexpr std::string_view kMark = "http/";
   for (std::size_t i = 0; i + kMark.size() <= line.size(); ++i) {
@@ -66,9 +84,10 @@ struct Entry {
   Match (*match)(Bytes start);
 };
 
-constexpr std::array<Entry, 2> kTable = {{
+constexpr std::array<Entry, 3> kTable = {{
     {Protocol::kTls, match_tls},
     {Protocol::kHttp, match_http},
+    {Protocol::kPostgres, match_postgres},
 }};
 
 }  // namespace
@@ -79,6 +98,8 @@ std::string_view to_string(Protocol protocol) {
       return "tls";
     case Protocol::kHttp:
       return "http";
+    case Protocol::kPostgres:
+      return "postgres";
     case Protocol::kRaw:
       break;
   }

@@ -12,7 +12,7 @@
 
 namespace agentsh::flows {
 
-enum class Protocol : std::uint8_t { kTls, kHttp, kRaw };
+enum class Protocol : std::uint8_t { kTls, kHttp, kPostgres, kRaw };
 std::string_view to_string(Protocol protocol);
 
 enum class Match : std::uint8_t { kNo, kYes, kMore };

@@ -149,6 +149,7 @@ asio::awaitable<void> TlsFlow::serve_inside(HttpStart start) {
       co_await run_http(c_, std::move(start));
       co_return;
     case FirstBytes::kTls:
+    case FirstBytes::kPostgres:
     case FirstBytes::kRaw:
     case FirstBytes::kSilent:
       // Another protocol inside TLS (or one where the server speaks first): the host is allowed.
