@@ -148,7 +148,7 @@ GuardedConnection::Taken GuardedConnection::take(const ClientFrame& frame) {
   const char type = frame.header.type;
   if (type == 'X') {
     append(to_server_, frame.raw);
-    finished_ = true;
+    client_ended();
     return Taken::kYes;
   }
   if (skip_to_sync_ && type != 'S') return drop(frame);
@@ -206,8 +206,7 @@ GuardedConnection::Taken GuardedConnection::drop(const ClientFrame& frame) {
 }
 
 void GuardedConnection::client_ended() {
-  // Without Terminate: the server is left in the same way.
-  finished_ = true;
+  finished_ = client_left_ = true;
 }
 
 void GuardedConnection::break_off(std::string_view why) {

@@ -115,6 +115,8 @@ class GuardedConnection {
   bool cancel();
 
   bool finished() const { return finished_; }
+  // It finished because the client ended it.
+  bool client_left() const { return client_left_; }
   bool idle() const { return pending_.empty() && question_ == std::nullopt; }
   std::uint64_t statements() const { return statements_seen_; }
   const SessionState& session() const { return session_; }
@@ -289,6 +291,7 @@ class GuardedConnection {
   std::uint64_t statements_seen_ = 0;
   std::uint64_t result_bytes_ = 0;  // To the client since the statement began to be answered.
   bool finished_ = false;
+  bool client_left_ = false;
 };
 
 }  // namespace agentsh::sql

@@ -76,7 +76,7 @@ LoginResult<bool> RelayedLogin::take_authentication(const Authentication& reques
       if (!options_.allow_cleartext)
         return refuse("the server asks for the password in cleartext, which is not allowed",
                       fmt::format("Use scram-sha-256 in the server's pg_hba.conf, or set "
-                                  "credentials.allow_cleartext of db_services.{}.",
+                                  "allow_cleartext_password of db_services.{}.",
                                   options_.service));
       method_ = "password";
       turn_ = Turn::kPassword;
@@ -86,7 +86,7 @@ LoginResult<bool> RelayedLogin::take_authentication(const Authentication& reques
       if (!options_.allow_md5)
         return refuse("the server asks for md5, which is not allowed",
                       fmt::format("Use scram-sha-256 in the server's pg_hba.conf, or set "
-                                  "credentials.allow_md5 of db_services.{}.",
+                                  "allow_md5_password of db_services.{}.",
                                   options_.service));
       method_ = "md5";
       turn_ = Turn::kPassword;

@@ -44,6 +44,9 @@ class RelayedLogin {
   // Before the server has asked, and after AuthenticationOk, nothing may come.
   LoginResult<LoginStep> from_client(Bytes bytes);
 
+  // The server waits for an answer of the client.
+  bool awaits_client() const { return turn_ != Turn::kServer && turn_ < Turn::kStarting; }
+
   const SessionStart& start() const { return reader_.start(); }
   std::string_view method() const { return method_; }
 

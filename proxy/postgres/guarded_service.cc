@@ -1,0 +1,80 @@
+#include "proxy/postgres/guarded_service.h"
+
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/query.hpp>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace agentsh::pg {
+namespace asio = boost::asio;
+
+namespace {
+
+// The judges of one loop. One that no connection uses stays until there are too many.
+class Judges final : public asio::execution_context::service {
+ public:
+  using key_type = Judges;
+  inline static asio::execution_context::id id;
+  static constexpr std::size_t kMaximum = 32;
+
+  explicit Judges(asio::execution_context& context) : service(context) {}
+
+  std::shared_ptr<sql::Judge> get(const std::shared_ptr<const GuardedService>& service) {
+    const auto found = std::ranges::find(known_, service, &Known::service);
+    if (found != known_.end()) return found->judge;
+    if (known_.size() >= kMaximum)
+      std::erase_if(known_, [](const Known& one) { return one.judge.use_count() == 1; });
+    known_.push_back(
+        {service, std::make_shared<sql::Judge>(service->statements, service->dialect)});
+    return known_.back().judge;
+  }
+
+ private:
+  struct Known {
+    std::shared_ptr<const GuardedService> service;
+    std::shared_ptr<sql::Judge> judge;
+  };
+  void shutdown() override { known_.clear(); }
+
+  std::vector<Known> known_;
+};
+
+sql::Dialect dialect_of(policy::DbDialect dialect) {
+  switch (dialect) {
+    case policy::DbDialect::kPostgres:
+      return sql::Dialect::kPostgres;
+    case policy::DbDialect::kAuroraPostgres:
+      return sql::Dialect::kAuroraPostgres;
+    case policy::DbDialect::kRedshift:
+      return sql::Dialect::kRedshift;
+    case policy::DbDialect::kCockroachdb:
+      return sql::Dialect::kCockroachdb;
+  }
+  return sql::Dialect::kPostgres;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const GuardedService>> GuardedService::compile(
+    const policy::DatabasePolicy& policy, const policy::DbService& service) {
+  auto statements = sql::DatabaseRules::compile(policy, service);
+  if (!statements) return std::unexpected(statements.error());
+  auto connections = sql::ConnectionRules::compile(policy, service);
+  if (!connections) return std::unexpected(connections.error());
+  auto result = std::make_shared<GuardedService>();
+  result->service = service;
+  result->options = policy.options;
+  result->dialect = dialect_of(service.dialect);
+  result->statements = std::make_shared<const sql::DatabaseRules>(std::move(*statements));
+  result->connections = std::make_shared<const sql::ConnectionRules>(std::move(*connections));
+  return result;
+}
+
+std::shared_ptr<sql::Judge> judge_for(const asio::any_io_executor& executor,
+                                      const std::shared_ptr<const GuardedService>& service) {
+  return asio::use_service<Judges>(asio::query(executor, asio::execution::context)).get(service);
+}
+
+}  // namespace agentsh::pg
