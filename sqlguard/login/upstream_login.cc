@@ -113,12 +113,13 @@ struct UpstreamLogin::State {
   LoginResult<bool> binding_missing() const {
     return refuse(kInvalidAuthorization,
                   "channel binding is required, and the server did not do it",
-                  "Use TLS towards the server and scram-sha-256 in its pg_hba.conf, or set the "
-                  "service's channel_binding to prefer.");
+                  fmt::format("Use TLS towards the server and scram-sha-256 in its pg_hba.conf, or "
+                              "set channel_binding of db_services.{} to prefer.",
+                              options.service));
   }
   LoginResult<bool> no_password() const {
     return refuse(kInvalidAuthorization, "the server asks for a password, and there is none",
-                  "Set credentials.password of the service.");
+                  fmt::format("Set credentials.password of db_services.{}.", options.service));
   }
 
   LoginResult<bool> accepted() {
@@ -134,8 +135,9 @@ struct UpstreamLogin::State {
     if (!options.allow_cleartext)
       return refuse(kInvalidAuthorization,
                     "the server asks for the password in cleartext, which is not allowed",
-                    "Use scram-sha-256 in the server's pg_hba.conf, or set "
-                    "credentials.allow_cleartext of the service.");
+                    fmt::format("Use scram-sha-256 in the server's pg_hba.conf, or set "
+                                "allow_cleartext_password of db_services.{}.",
+                                options.service));
     if (!options.password) return no_password();
     if (options.password->view().contains('\0')) return no_nul();
     method = "password";
@@ -147,8 +149,9 @@ struct UpstreamLogin::State {
   LoginResult<bool> md5(Bytes salt, ByteWriter& out) {
     if (!options.allow_md5)
       return refuse(kInvalidAuthorization, "the server asks for md5, which is not allowed",
-                    "Use scram-sha-256 in the server's pg_hba.conf, or set "
-                    "credentials.allow_md5 of the service.");
+                    fmt::format("Use scram-sha-256 in the server's pg_hba.conf, or set "
+                                "allow_md5_password of db_services.{}.",
+                                options.service));
     if (!options.password) return no_password();
     if (salt.size() != 4) return std::unexpected(violation("the salt of md5 is not 4 bytes long"));
     const auto inner = md5_hex(options.password->view(), startup.parameter("user"));

@@ -39,7 +39,8 @@ struct UpstreamLoginOptions {
   bool allow_cleartext = false;
   bool allow_md5 = true;
   std::uint32_t maximum_iterations = 200'000;
-  std::string nonce = {};  // Of SCRAM; for tests. Empty: random.
+  std::string service = {};  // For messages.
+  std::string nonce = {};    // Of SCRAM; for tests. Empty: random.
 };
 
 class UpstreamLogin {
