@@ -134,6 +134,9 @@ class WaitingInspector final : public HttpInspector {
   HeadAction on_response_head(const http::ResponseHead& head) override {
     return inner_ ? inner_->on_response_head(head) : HeadAction{};
   }
+  std::unique_ptr<flows::SwitchedInspector> on_switch() override {
+    return inner_ ? inner_->on_switch() : nullptr;
+  }
   std::optional<InspectorRefusal> on_response_body(Bytes content, bool last,
                                                    std::string& out) override {
     return inner_->on_response_body(content, last, out);

@@ -287,7 +287,7 @@ void HttpExchange::decline() {
 void HttpExchange::finish() {
   if (held_ > 0 || p_.collected != nullptr) result_.request_bytes += first_content_.size();
   if (upload_done_) client_in().consume(std::exchange(held_, 0));
-  result_.unread = !upload_done_;
+  result_.unread = !upload_done_ || client_sends_on_;
   result_.keep_client = response_complete_ && upload_done_ && !close_client_ && !client_gone_;
   if (upstream_ == nullptr) return;
   upstream_->deadline().clear();

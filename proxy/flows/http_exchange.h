@@ -126,6 +126,7 @@ class HttpExchange {
   BodyForwarder::Piece next_response_piece(const net::IoResult& got);
   void break_off(std::string_view code, std::string_view detail);
   boost::asio::awaitable<void> relay_upgraded();
+  boost::asio::awaitable<void> relay_inspected(SwitchedInspector& inspector);
 
   net::ByteStream& client() { return *p_.connection.client; }
   Buffer& client_in() { return p_.connection.start; }
@@ -148,6 +149,7 @@ class HttpExchange {
   bool response_complete_ = false;
   bool close_client_ = false;
   bool client_gone_ = false;
+  bool client_sends_on_ = false;  // After a switch of protocols that we ended.
   net::Deadline watch_;
   net::Deadline stall_;                      // Of the response's content,
   std::chrono::milliseconds body_stall_{0};  // which may pause for so long; 0: for ever.

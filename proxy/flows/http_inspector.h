@@ -64,6 +64,19 @@ struct HeadAction {
   std::optional<InspectorRefusal> refusal = {};
 };
 
+// What both sides say after a response 101 (RFC 9110 §7.8) switched protocols. Destroyed when the
+// connection is over.
+class SwitchedInspector {
+ public:
+  enum class Side : std::uint8_t { kClient, kServer };
+  virtual ~SwitchedInspector() = default;
+  // Bytes that came from a side, cut anywhere. What the other side gets is appended to `onward`,
+  // and to `back` what the side itself gets. A refusal ends the connection once both are sent;
+  // without one `back` stays as it is.
+  virtual std::optional<InspectorRefusal> on_bytes(Side from, Bytes bytes, std::string& onward,
+                                                   std::string& back) = 0;
+};
+
 class HttpInspector {
  public:
   virtual ~HttpInspector() = default;
@@ -88,6 +101,8 @@ class HttpInspector {
   virtual bool on_interim_head(const http::ResponseHead&) { return true; }
   // The final response. A refusal here replaces it.
   virtual HeadAction on_response_head(const http::ResponseHead& head) = 0;
+  // After on_response_head() of a 101. Null: what is said afterwards is relayed as it is.
+  virtual std::unique_ptr<SwitchedInspector> on_switch() { return nullptr; }
   // As above. A refusal breaks the response off, which the client sees as a cut connection.
   virtual std::optional<InspectorRefusal> on_response_body(Bytes content, bool last,
                                                            std::string& out) = 0;

@@ -3,6 +3,7 @@
 #include "proxy/codec/http/text.h"
 #include "proxy/flows/http_exchange.h"
 #include "proxy/flows/pages.h"
+#include "proxy/flows/switched_relay.h"
 #include "proxy/net/relay.h"
 
 #include <fmt/chrono.h>
@@ -14,6 +15,14 @@ namespace agentsh::flows {
 namespace asio = boost::asio;
 using net::IoResult;
 using net::IoStatus;
+
+namespace {
+
+// After a refusal the server may still be sending.
+constexpr std::chrono::milliseconds kLastWordsRead{1000};
+constexpr std::size_t kMaxUnread = 4 << 20;
+
+}  // namespace
 
 asio::awaitable<HttpExchange::HeadOutcome> HttpExchange::read_response_head() {
   p_.response.expect({.head = p_.facts.head, .websocket = p_.facts.websocket});
@@ -210,6 +219,10 @@ asio::awaitable<void> HttpExchange::relay_upgraded() {
   upstream_->deadline().clear();
   close_client_ = true;
   client_in().consume(std::exchange(held_, 0));
+  if (const auto inspector = p_.inspector != nullptr ? p_.inspector->on_switch() : nullptr) {
+    co_await relay_inspected(*inspector);
+    co_return;
+  }
   Outgoing sending(as_bytes(p_.scratch.response_head), upstream_->in.data());
   if (!push_to_client(sending) && !co_await finish_sending(sending)) co_return;
   result_.response_bytes += upstream_->in.size();
@@ -231,6 +244,31 @@ asio::awaitable<void> HttpExchange::relay_upgraded() {
   p_.connection.bytes_sent += counters.a_to_b;
   p_.connection.bytes_received += counters.b_to_a;
   if (end.error) note("websocket_broken", end.error->what);
+}
+
+asio::awaitable<void> HttpExchange::relay_inspected(SwitchedInspector& inspector) {
+  Outgoing sending(as_bytes(p_.scratch.response_head));
+  if (!push_to_client(sending) && !co_await finish_sending(sending)) co_return;
+  const SwitchedEnd end = co_await relay_switched({.client = client(),
+                                                   .server = upstream_->stream(),
+                                                   .from_client = client_in(),
+                                                   .from_server = upstream_->in,
+                                                   .client_deadline = p_.client_deadline,
+                                                   .server_deadline = upstream_->deadline(),
+                                                   .last_words = options().write_stall},
+                                                  inspector);
+  result_.request_bytes += end.to_server;
+  result_.response_bytes += end.to_client;
+  p_.connection.bytes_sent += end.to_server;
+  p_.connection.bytes_received += end.to_client;
+  if (end.refusal) note(end.refusal->code, end.refusal->message);
+  if (end.error) note("websocket_broken", end.error->what);
+  // Whoever was told last why it is over should be able to read it.
+  client_sends_on_ = end.refusal.has_value();
+  if (end.refusal) {
+    upstream_->deadline().expires_after(kLastWordsRead);
+    co_await net::drain_and_close(upstream_->stream(), kMaxUnread);
+  }
 }
 
 }  // namespace agentsh::flows

@@ -76,6 +76,13 @@ HeadAction InspectorChain::on_response_head(const http::ResponseHead& head) {
   return all;
 }
 
+std::unique_ptr<SwitchedInspector> InspectorChain::on_switch() {
+  for (Link& link : links_) {
+    if (auto inspector = link.inspector->on_switch()) return inspector;
+  }
+  return nullptr;
+}
+
 // What the link gives out is in passing_[current_] afterwards, if it changes the content.
 std::optional<InspectorRefusal> InspectorChain::pass(Link& link, BodyUse use, OnBody on_body,
                                                      Bytes content, bool last) {

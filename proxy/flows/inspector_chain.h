@@ -28,6 +28,8 @@ class InspectorChain final : public HttpInspector {
                                                   std::string& out) override;
   bool on_interim_head(const http::ResponseHead& head) override;
   HeadAction on_response_head(const http::ResponseHead& head) override;
+  // Of the first that has one: there is one protocol behind a switch.
+  std::unique_ptr<SwitchedInspector> on_switch() override;
   std::optional<InspectorRefusal> on_response_body(Bytes content, bool last,
                                                    std::string& out) override;
 

@@ -16,7 +16,7 @@ struct AnswerLimit {
 };
 
 // As the providers document them. The first that matches counts.
-constexpr std::array<AnswerLimit, 24> kAnswerLimits = {{{"*claude-3-opus*", 4096},
+constexpr std::array<AnswerLimit, 26> kAnswerLimits = {{{"*claude-3-opus*", 4096},
                                                         {"*claude-3-haiku*", 4096},
                                                         {"*claude-3-5-*", 8192},
                                                         {"*claude-opus-4-1*", 32'000},
@@ -28,6 +28,8 @@ constexpr std::array<AnswerLimit, 24> kAnswerLimits = {{{"*claude-3-opus*", 4096
                                                         {"gpt-3.5*", 4096},
                                                         {"gpt-35*", 4096},
                                                         {"gpt-4o-2024-05-13", 4096},
+                                                        {"gpt-realtime*", 4096},
+                                                        {"gpt-4o*realtime*", 4096},
                                                         {"gpt-4o*", 16'384},
                                                         {"gpt-4.1*", 32'768},
                                                         {"gpt-4-turbo*", 4096},
@@ -73,6 +75,11 @@ Estimate most_of(const llm::Target& target, const llm::RequestFacts& request,
     const std::uint64_t each =
         request.max_tokens != 0 ? request.max_tokens : longest_answer(request.model);
     usage.output = times(each, request.answers);
+  }
+  // Speech costs more than text, where it may be either.
+  if (target.dialect == Dialect::kRealtime) {
+    usage.audio_input = usage.input;
+    usage.audio_output = usage.output;
   }
   Estimate most{
       .tokens = usage.output > UINT64_MAX - usage.input ? UINT64_MAX : usage.input + usage.output,

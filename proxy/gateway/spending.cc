@@ -64,7 +64,7 @@ class SubjectBudget final : public llm::Budget {
   // An answer whose provider does not say what it used, or that a client left before that, counts
   // as what was reserved: else leaving early would be free.
   static Used used(const llm::Record& record, const Estimate& most) {
-    const bool answered = record.status >= 200 && record.status < 300;
+    const bool answered = (record.status >= 200 && record.status < 300) || record.status == 101;
     if (!record.usage.known && answered && record.ending != llm::Ending::kRefused) {
       return {most.tokens, most.nano_dollars.value_or(0)};
     }

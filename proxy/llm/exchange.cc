@@ -62,13 +62,13 @@ std::optional<Refusal> Exchange::refuse(Refusal refusal) {
 
 Plan Exchange::begin() {
   Plan plan;
-  if (upgrade_ && (services_->must_see_requests() || services_->must_see_answers())) {
+  if (upgrade_ && target_.dialect != Dialect::kRealtime && must_see_switch()) {
     plan.refusal =
         refuse({.status = 403,
                 .code = "upgrade_not_inspected",
                 .message = "What is said over a WebSocket to this API cannot be looked at or "
-                           "counted, so it is refused while dlp.mode looks for something or a "
-                           "budget holds. Use its HTTP API."});
+                           "counted, so it is refused while dlp looks for something or a budget "
+                           "holds. Use its HTTP API."});
     return plan;
   }
   // Answers are read, so they must come as they are.
@@ -118,11 +118,37 @@ std::optional<Refusal> Exchange::push_request(std::string_view chunk, bool last,
   return {};
 }
 
+bool Exchange::must_see_switch() const {
+  return services_->must_see_requests() || services_->must_see_answers();
+}
+
+// What follows is no HTTP any more.
+Plan Exchange::begin_switch(const AnswerHeadInfo& answer) {
+  Plan plan;
+  answer_ended_ = true;
+  if (target_.dialect == Dialect::kRealtime && upgrade_) {
+    realtime_ = RealtimeSession::make(target_, services_, answer.websocket_extensions, record_);
+  }
+  if (realtime_ == nullptr && must_see_switch()) {
+    plan.refusal = refuse({.status = 502,
+                           .code = "upgrade_not_inspected",
+                           .message = "The server speaks a WebSocket with extensions that cannot "
+                                      "be read, so nothing is said over it."});
+  }
+  return plan;
+}
+
+std::unique_ptr<RealtimeSession> Exchange::take_realtime() {
+  if (realtime_ != nullptr) finished_ = true;  // Each answer has a record of its own.
+  return std::move(realtime_);
+}
+
 Plan Exchange::begin_answer(const AnswerHeadInfo& answer) {
   Plan plan;
   record_.status = answer.status;
-  // Without content, or what follows is no HTTP any more.
-  if (answer.status == 101 || answer.status == 204 || answer.status == 304) {
+  if (answer.status == 101) return begin_switch(answer);
+  // Without content.
+  if (answer.status == 204 || answer.status == 304) {
     answer_ended_ = true;
     return plan;
   }

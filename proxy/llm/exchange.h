@@ -17,6 +17,7 @@
 #include "proxy/llm/answer_body.h"
 #include "proxy/llm/body_hash.h"
 #include "proxy/llm/content_decoder.h"
+#include "proxy/llm/realtime.h"
 #include "proxy/llm/request_body.h"
 #include "proxy/llm/services.h"
 
@@ -47,6 +48,7 @@ struct AnswerHeadInfo {
   int status = 200;
   std::string_view content_type;
   std::string_view content_encoding;
+  std::string_view websocket_extensions = {};  // Of a 101.
 };
 
 // What is to be done with a message.
@@ -74,6 +76,9 @@ class Exchange {
   std::optional<Refusal> push_request(std::string_view chunk, bool last, std::string& out);
   Plan begin_answer(const AnswerHeadInfo& answer);
   std::optional<Refusal> push_answer(std::string_view chunk, bool last, std::string& out);
+  // After begin_answer() of a 101: what reads both sides' messages from here on, and has records
+  // of its own. Null: they are not looked at.
+  std::unique_ptr<RealtimeSession> take_realtime();
   // The exchange is over, however it ended. Later calls do nothing.
   void finish();
 
@@ -84,7 +89,9 @@ class Exchange {
  private:
   std::optional<Refusal> refuse(Refusal refusal);
   std::optional<Refusal> read_request(std::string_view chunk, bool last, std::string& out);
+  Plan begin_switch(const AnswerHeadInfo& answer);
   void observe(std::string_view chunk, bool last);
+  bool must_see_switch() const;
   void settle_facts();
   void price();
 
@@ -98,6 +105,7 @@ class Exchange {
   std::optional<ContentDecoder> answer_decoder_;
   std::optional<RequestBody> request_;
   std::unique_ptr<AnswerBody> answer_;
+  std::unique_ptr<RealtimeSession> realtime_;
   std::string observed_;  // Reused; thrown away.
   std::optional<BodyHash> request_hash_;
   std::optional<BodyHash> answer_hash_;

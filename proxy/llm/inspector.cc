@@ -29,6 +29,40 @@ bool has_content(const http::Framing& framing) {
          !(framing.kind == http::BodyKind::kLength && framing.length == 0);
 }
 
+InspectorRefusal refusal_for_client(const Refusal& refusal, Family family) {
+  RefusalBody body = render(refusal, family);
+  InspectorRefusal out;
+  out.status = refusal.status;
+  out.code = refusal.code;
+  out.message = refusal.message;
+  out.content_type = std::move(body.content_type);
+  out.body = std::move(body.body);
+  if (!body.error_type.empty()) out.fields.emplace_back("x-amzn-ErrorType", body.error_type);
+  if (refusal.retry_after) {
+    out.fields.emplace_back("Retry-After", std::to_string(refusal.retry_after->count()));
+  }
+  return out;
+}
+
+class RealtimeInspector final : public flows::SwitchedInspector {
+ public:
+  RealtimeInspector(std::unique_ptr<RealtimeSession> session, Family family)
+      : session_(std::move(session)), family_(family) {}
+
+  std::optional<InspectorRefusal> on_bytes(Side from, Bytes bytes, std::string& onward,
+                                           std::string& back) override {
+    const auto refusal = from == Side::kClient
+                             ? session_->from_client(as_text(bytes), onward, back)
+                             : session_->from_server(as_text(bytes), onward, back);
+    if (!refusal) return {};
+    return refusal_for_client(*refusal, family_);
+  }
+
+ private:
+  std::unique_ptr<RealtimeSession> session_;
+  Family family_;
+};
+
 class LlmInspector final : public flows::HttpInspector {
  public:
   LlmInspector(Target target, std::shared_ptr<const LlmServices> services,
@@ -58,9 +92,17 @@ class LlmInspector final : public flows::HttpInspector {
   }
 
   HeadAction on_response_head(const http::ResponseHead& head) override {
-    return act(exchange_->begin_answer({.status = head.status(),
-                                        .content_type = head.value_of("content-type"),
-                                        .content_encoding = head.value_of("content-encoding")}));
+    return act(exchange_->begin_answer(
+        {.status = head.status(),
+         .content_type = head.value_of("content-type"),
+         .content_encoding = head.value_of("content-encoding"),
+         .websocket_extensions = head.value_of("sec-websocket-extensions")}));
+  }
+
+  std::unique_ptr<flows::SwitchedInspector> on_switch() override {
+    auto session = exchange_->take_realtime();
+    if (session == nullptr) return nullptr;
+    return std::make_unique<RealtimeInspector>(std::move(session), exchange_->target().family);
   }
 
   std::optional<InspectorRefusal> on_response_body(Bytes content, bool last,
@@ -80,18 +122,7 @@ class LlmInspector final : public flows::HttpInspector {
 
   std::optional<InspectorRefusal> translate(const std::optional<Refusal>& refusal) const {
     if (!refusal) return {};
-    RefusalBody body = render(*refusal, exchange_->target().family);
-    InspectorRefusal out;
-    out.status = refusal->status;
-    out.code = refusal->code;
-    out.message = refusal->message;
-    out.content_type = std::move(body.content_type);
-    out.body = std::move(body.body);
-    if (!body.error_type.empty()) out.fields.emplace_back("x-amzn-ErrorType", body.error_type);
-    if (refusal->retry_after) {
-      out.fields.emplace_back("Retry-After", std::to_string(refusal->retry_after->count()));
-    }
-    return out;
+    return refusal_for_client(*refusal, exchange_->target().family);
   }
 
   Target target_;

@@ -5,9 +5,13 @@
 //   session.from_client(bytes, to_server, to_client) ... session.from_server(bytes, to_client) ...
 //   session.finish()
 //
-// Each answer of the model has a record of its own, given out when its `response.done` passes.
-// Binary messages, and control messages in their places, pass as they are. What cannot be read, or
-// must not go out, ends the connection: the close frame for the client is then in its output.
+// Each answer of the model has a record of its own, given out when its `response.done` passes. It
+// is paid for from the budget from when it is asked for, or begins without (a server that hears
+// when the speaker is done).
+//
+// Control messages pass in their places. What cannot be read (binary messages, where something is
+// looked for), must not go out or is not paid for ends the connection: the client gets an event
+// `error` that says why, and both sides a close frame.
 //
 // Threads: one owner.
 #pragma once
@@ -33,8 +37,10 @@ class RealtimeSession {
                                                std::shared_ptr<const LlmServices> services,
                                                std::string_view extensions, Record base);
 
-  // Append to `out` what goes to the other side. A refusal ends the connection; `reply` is then a
-  // close frame for whoever sent the bytes.
+  ~RealtimeSession();
+
+  // Append to `out` what goes to the other side. A refusal ends the connection: the last that each
+  // side gets is then in `out`, and for whoever sent the bytes in `reply`.
   std::optional<Refusal> from_client(std::string_view bytes, std::string& out, std::string& reply);
   std::optional<Refusal> from_server(std::string_view bytes, std::string& out, std::string& reply);
   // The connection is over. An answer that had begun is recorded as interrupted.
@@ -44,10 +50,13 @@ class RealtimeSession {
   RealtimeSession(const Target& target, std::shared_ptr<const LlmServices> services,
                   std::optional<websocket::DeflateParameters> deflate, Record base);
 
+  std::optional<Refusal> take_client(websocket::Message message, std::string& out);
   std::optional<Refusal> edit_client(std::string_view text, std::string& out);
+  std::optional<Refusal> check_control(std::string_view payload);
   std::optional<Refusal> take_server(const websocket::Message& message, std::string& out);
-  std::optional<Refusal> refuse(Refusal refusal, std::uint16_t code,
-                                websocket::MessageWriter& writer, std::string& reply);
+  std::optional<Refusal> reserve();
+  std::optional<Refusal> refuse(Refusal refusal, std::uint16_t to_client, std::uint16_t to_server,
+                                std::string& client_out, std::string& server_out);
   void write(websocket::MessageWriter& writer, const websocket::Message& message, std::string& out);
   void begin_answer();
   void end_answer(Ending ending);
@@ -65,7 +74,10 @@ class RealtimeSession {
   std::optional<dlp::Redactor> redactor_;  // Of what the client sends until the next answer.
   std::string edited_;
   std::string model_;
+  std::string id_;  // Of the next record.
+  std::string refusal_;
   bool answering_ = false;
+  bool reserved_ = false;
 };
 
 }  // namespace agentsh::llm

@@ -1,5 +1,5 @@
 """A provider of language models for tests: speaks the documented wire formats of OpenAI (chat completions, responses,
-embeddings), Anthropic (messages) and Google (generateContent) over TLS under their real names, inside the test's world.
+embeddings, realtime), Anthropic (messages) and Google (generateContent) over TLS under their real names, inside the test's world.
 
 The model repeats what the user said last ("You said: ..."), calls the first tool that it is offered with that text as its
 argument, and counts tokens as words. So a test sees in `requests` what left, and in the client's answer what came back.
@@ -19,6 +19,7 @@ import threading
 import time
 
 import harness
+import realtime_provider
 
 ADDRESS = "11.22.33.20"
 NAMES = ("api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com", "models.example.com")
@@ -224,6 +225,9 @@ class Provider:
         self.fail = None
         self.cut_after = None
         self.errors = []
+        self.deflate = True  # Of WebSockets.
+        self.messages = []  # That came over them.
+        self.closed = []  # Their clients' codes.
         harness.run("ip", "addr", "replace", ADDRESS + "/24", "dev", "internet")
         certificate, key = world.authority.issue("models", list(NAMES))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -303,6 +307,14 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
         return whole
 
     def do_GET(self):
+        if self.path.startswith("/v1/realtime") and self.headers.get("Upgrade", "").lower() == "websocket":
+            self.owner.requests.append({"method": "GET", "path": self.path, "headers": dict(self.headers.items()), "body": ""})
+            self.close_connection = True
+            try:
+                realtime_provider.serve(self, self.owner)
+            except Exception as error:
+                self.owner.errors.append(error)
+            return
         self.reply(200, {"object": "list", "data": []})
 
     def do_POST(self):

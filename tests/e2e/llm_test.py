@@ -80,6 +80,9 @@ class LlmTest(harness.ApplianceTest):
         self.sid = self.create_session(workspace=self.shared)
         self.provider.requests.clear()
         self.provider.split = None
+        self.provider.deflate = True
+        self.provider.messages.clear()
+        self.provider.closed.clear()
         self.addCleanup(lambda: self.assertEqual(self.provider.errors, []))
 
     def ask(self, *questions, key="test-key"):
@@ -88,6 +91,13 @@ class LlmTest(harness.ApplianceTest):
         output = self.assert_runs(self.sid, shutil.which("node"), self.clients / "ask.mjs",
                                   input=json.dumps({"key": key, "questions": questions}).encode())
         return [json.loads(line) for line in output.splitlines()]
+
+    def talk(self, client, *texts, **options):
+        """A conversation with a realtime model: what its client heard."""
+        asked = {"key": "test-key", "client": client, "texts": texts, "deflate": True} | options
+        output = self.assert_runs(self.sid, shutil.which("node"), self.clients / "realtime.mjs",
+                                  input=json.dumps(asked).encode())
+        return json.loads(output)
 
     def llm_events(self):
         return [event for event in self.events(self.sid) if event["type"] == "llm_request"]
@@ -154,11 +164,11 @@ class Tokenized(LlmTest):
 
 
     def test_nothing_goes_past(self):
-        """Other protocols to the same host: a WebSocket, and what is no HTTP inside its TLS."""
+        """Other protocols to the same host: a WebSocket that nobody knows, and what is no HTTP inside its TLS."""
         answer = self.run_in(self.sid, "curl", "-sS", "-i", "--http1.1", "--max-time", "20", "-H", "Connection: Upgrade",
                              "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13",
                              "-H", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-                             "https://api.openai.com/v1/realtime?model=gpt-realtime").stdout
+                             "https://api.openai.com/v1/responses").stdout
         self.assertIn(b" 403 ", answer.splitlines()[0])
         self.assertIn(b"upgrade_not_inspected", answer)
         program = ("import socket, ssl\n"
@@ -170,6 +180,49 @@ class Tokenized(LlmTest):
         self.assertIn(self.run_in(self.sid, "/usr/bin/python3", "-c", program).stdout.strip(), (b"closed", b"b''"))
         self.assertEqual(self.provider.requests, [])
         self.assertEqual(self.provider.raw, [])
+
+
+    def assert_talk_round_trips(self, client, **options):
+        texts = [f"write to {EMAIL} please", f"use {SECRET} and nothing else"]
+        heard = self.talk(client, *texts, **options)
+        self.assertEqual(heard["texts"], [f"You said: {text}" for text in texts], heard)
+        self.assertEqual(heard["done"], heard["texts"])
+        self.assertEqual((heard["code"], heard["errors"]), (1000, []))
+        sent = "\n".join(self.provider.messages)
+        self.assertEqual(len(self.provider.messages), 4)
+        self.assertNotIn(EMAIL, sent)
+        self.assertNotIn(SECRET, sent)
+        self.assertIn("TOK_EMAIL", sent)
+        harness.wait_until(lambda: self.provider.closed, "the end reaches the provider")
+        self.assertEqual(self.provider.closed, [1000])
+        return heard
+
+    def test_realtime(self):
+        self.assert_talk_round_trips("openai")
+        for event, words in zip(self.llm_events(), (4, 5), strict=True):
+            fields = event["fields"]
+            self.assertEqual(fields["llm.dialect"], "realtime")
+            self.assertEqual(fields["llm.ending"], "complete")
+            self.assertEqual(fields["gen_ai.usage.output_tokens"], fields["gen_ai.usage.input_tokens"] + 2)
+            self.assertGreater(fields["llm.cost_nano_usd"], 0)
+            self.assertIn("tokenize", json.dumps(fields["dlp.findings"]))
+
+    def test_realtime_uncompressed_and_in_fragments(self):
+        self.assert_talk_round_trips("ws", deflate=False)
+        for options in ({"fragments": True}, {"fragments": True, "deflate": False}):
+            self.provider.messages.clear()
+            self.provider.closed.clear()
+            self.assert_talk_round_trips("ws", **options)
+
+    def test_realtime_messages_that_cannot_be_read(self):
+        for raw, code in (({"binary": EMAIL}, "message_not_inspected"), ({"ping": EMAIL}, "dlp_blocked"),
+                          ({"text": "{" + EMAIL}, "invalid_json")):
+            with self.subTest(raw=raw):
+                heard = self.talk("ws", raw=raw)
+                self.assertEqual((heard["code"], heard["reason"]), (1008, code))
+                self.assertEqual([error["code"] for error in heard["errors"]], [code])
+        self.assertEqual(self.provider.messages, [])
+        self.assertEqual(self.provider.closed, [1001] * 3)
 
 
 class Counted(LlmTest):
@@ -246,6 +299,17 @@ class Blocked(LlmTest):
         answer, = self.ask(("chat", "hello there"))
         self.assertEqual(answer["text"], "You said: hello there")
 
+    def test_realtime(self):
+        heard = self.talk("openai", "hello there", f"the key is {SECRET}", "never said")
+        self.assertEqual(heard["texts"], ["You said: hello there", ""])
+        self.assertEqual((heard["code"], heard["reason"]), (1008, "dlp_blocked"))
+        self.assertIn("github", heard["errors"][0]["message"])
+        self.assertEqual(len(self.provider.messages), 2)
+        self.assertEqual(self.provider.closed, [1001])
+        first, second = (event["fields"] for event in self.llm_events())
+        self.assertEqual((first["llm.ending"], second["llm.ending"]), ("complete", "refused"))
+        self.assertEqual(second["llm.refusal"], "dlp_blocked")
+
 
 class AnswersRedacted(LlmTest):
     """What a model says is looked through: whole, streamed, split over deltas, in arguments of tools."""
@@ -311,6 +375,12 @@ class AnswersBlocked(LlmTest):
                 self.assertNotIn(EMAIL, json.dumps(answer))
         for event in self.llm_events():
             self.assertEqual(event["fields"]["llm.ending"], "refused")
+
+    def test_realtime(self):
+        heard = self.talk("openai", "hello there", f"write to {EMAIL} please", "never said")
+        self.assertEqual(heard["done"], ["You said: hello there"])
+        self.assertEqual((heard["code"], heard["reason"]), (1008, "dlp_blocked"))
+        self.assertNotIn(EMAIL, json.dumps(heard))
 
     def test_what_is_harmless_passes(self):
         for answer in self.ask(("chat", f"hello {SECRET}"), {"api": "messages", "text": "hello there", "stream": True}):

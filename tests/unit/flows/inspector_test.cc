@@ -21,6 +21,7 @@ struct Script {
   std::string response_content;
   int request_ends = 0;
   int response_ends = 0;
+  bool looks_after_switch = false;
   std::string host;
 };
 
@@ -29,6 +30,21 @@ std::string upper(Bytes content) {
   std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::toupper(c); });
   return text;
 }
+
+// Says what it was told in capitals, and refuses a word.
+class ScriptedSwitch final : public SwitchedInspector {
+ public:
+  std::optional<InspectorRefusal> on_bytes(Side, Bytes bytes, std::string& onward,
+                                           std::string& back) override {
+    onward += upper(bytes);
+    if (as_text(bytes).find("secret") == std::string_view::npos) return {};
+    onward = "BYE";
+    back = "NO";
+    InspectorRefusal refused;
+    refused.code = "dlp_blocked";
+    return refused;
+  }
+};
 
 class ScriptedInspector final : public HttpInspector {
  public:
@@ -42,6 +58,10 @@ class ScriptedInspector final : public HttpInspector {
     return refusal(script_.refuse_request_with, script_.request_content);
   }
   HeadAction on_response_head(const http::ResponseHead&) override { return script_.response; }
+  std::unique_ptr<SwitchedInspector> on_switch() override {
+    if (!script_.looks_after_switch) return nullptr;
+    return std::make_unique<ScriptedSwitch>();
+  }
   std::optional<InspectorRefusal> on_response_body(Bytes content, bool last,
                                                    std::string& out) override {
     script_.response_content += as_text(content);
@@ -110,6 +130,62 @@ TEST_F(InspectorTest, ObservesWithoutChangingAByte) {
   EXPECT_EQ(script.response_content, "hello world");
   EXPECT_EQ(script.response_ends, 1);
   EXPECT_EQ(script.host, "a.example");
+}
+
+const std::string kAskSwitch =
+    "GET /ws HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+const std::string kSwitched =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+TEST_F(InspectorTest, SeesWhatIsSaidAfterASwitch) {
+  script.looks_after_switch = true;
+  flow.start();
+  flow.client_sends(kAskSwitch + "early");
+  FarEnd server = flow.server();
+  flow.read_head(*server.stream);
+  flow.send(*server.stream, kSwitched + "frame");
+  EXPECT_EQ(flow.client_reads(kSwitched.size() + 5), kSwitched + "FRAME");
+  EXPECT_EQ(flow.read(*server.stream, 5), "EARLY");
+  flow.client_sends("ping");
+  EXPECT_EQ(flow.read(*server.stream, 4), "PING");
+  flow.send(*server.stream, "pong");
+  EXPECT_EQ(flow.client_reads(4), "PONG");
+  flow.client_closes();
+  EXPECT_EQ(flow.read_all(*server.stream), "");
+  server.stream->close();
+  flow.finish();
+}
+
+TEST_F(InspectorTest, EndsASwitchWithLastWordsForAClientThatIsRefused) {
+  script.looks_after_switch = true;
+  flow.start();
+  flow.client_sends(kAskSwitch);
+  FarEnd server = flow.server();
+  flow.read_head(*server.stream);
+  flow.send(*server.stream, kSwitched);
+  flow.client_reads(kSwitched.size());
+  flow.client_sends("a secret");
+  EXPECT_EQ(flow.read_all(*server.stream), "BYE");
+  server.stream->close();
+  EXPECT_EQ(flow.client_reads(2), "NO");
+  flow.client_closes();
+  flow.finish();
+}
+
+TEST_F(InspectorTest, EndsASwitchWithLastWordsForAServerThatIsRefused) {
+  script.looks_after_switch = true;
+  flow.start();
+  flow.client_sends(kAskSwitch);
+  FarEnd server = flow.server();
+  flow.read_head(*server.stream);
+  flow.send(*server.stream, kSwitched);
+  flow.client_reads(kSwitched.size());
+  flow.send(*server.stream, "a secret");
+  EXPECT_EQ(flow.read_all(*server.stream), "NO");
+  server.stream->close();
+  EXPECT_EQ(flow.client_reads(3), "BYE");
+  flow.client_closes();
+  flow.finish();
 }
 
 TEST_F(InspectorTest, PassShowsNoContent) {

@@ -49,10 +49,34 @@ TEST_F(LlmInspector, NothingGoesOnUnseen) {
   EXPECT_TRUE(factory->http_only("api.openai.com"));
   EXPECT_FALSE(factory->http_only("example.com"));
   EXPECT_FALSE(factory->opens_tls("api.openai.com")) << "passthrough is what somebody asked for";
+  // Of a WebSocket that no table knows nothing can be looked at.
   const auto refusal =
-      inspect("api.openai.com", "/v1/realtime")->on_request_head(request(kUpgrade)).refusal;
+      inspect("api.openai.com", "/v1/responses")->on_request_head(request(kUpgrade)).refusal;
   ASSERT_TRUE(refusal);
   EXPECT_EQ(refusal->code, "upgrade_not_inspected");
+}
+
+TEST_F(LlmInspector, LooksIntoWhatIsSaidAfterASwitch) {
+  for (const char* extensions : {"permessage-deflate", "x-unknown"}) {
+    const auto inspector =
+        make_inspector_factory(services_)->inspect({}, {.method = "GET",
+                                                        .scheme = "https",
+                                                        .host = "api.openai.com",
+                                                        .port = 443,
+                                                        .path = "/v1/realtime?model=gpt-realtime"});
+    ASSERT_NE(inspector, nullptr);
+    EXPECT_FALSE(inspector->on_request_head(request(kUpgrade)).refusal);
+    http::ResponseReader responses;
+    responses.expect({.websocket = true});
+    const std::string head = std::string(
+                                 "HTTP/1.1 101 OK\r\nConnection: Upgrade\r\n"
+                                 "Upgrade: websocket\r\nSec-WebSocket-Extensions: ") +
+                             extensions + "\r\n\r\n";
+    ASSERT_GT(responses.read_head(as_bytes(head)).size, 0U);
+    const bool readable = std::string_view(extensions) == "permessage-deflate";
+    EXPECT_EQ(inspector->on_response_head(responses.head()).refusal.has_value(), !readable);
+    EXPECT_EQ(inspector->on_switch() != nullptr, readable);
+  }
 }
 
 TEST_F(LlmInspector, WhatNobodyLooksIntoMayBeUpgraded) {

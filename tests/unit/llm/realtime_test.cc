@@ -2,6 +2,7 @@
 #include "proxy/llm/realtime.h"
 
 #include "base/json_reader.h"
+#include "tests/unit/dlp/sample_detectors.h"
 #include "tests/unit/llm/exchange_run.h"
 
 #include <gtest/gtest.h>
@@ -34,11 +35,16 @@ struct Session {
         websocket::Negotiation::kDeflate) {
       deflate = parameters;
     }
+    restart();
+  }
+
+  // With services that were changed.
+  void restart() {
     const auto target = recognise(
         {.host = "api.openai.com", .method = "GET", .path = "/v1/realtime?model=gpt-realtime"}, {});
     Record base;
     base.started = std::chrono::system_clock::now();
-    realtime = RealtimeSession::make(*target, services, this->extensions, base);
+    realtime = RealtimeSession::make(*target, services, extensions, base);
   }
 
   std::string extensions;
@@ -149,22 +155,132 @@ TEST(LlmRealtime, WhatBreaksOffIsRecorded) {
   EXPECT_EQ(session.kept->records[0].ending, Ending::kInterrupted);
 }
 
+// The close codes and the texts of a stream of frames.
+struct Said {
+  std::vector<std::string> texts;
+  std::uint16_t close = 0;
+};
+
+Said said(Sender sender, std::string_view bytes) {
+  MessageReader reader(sender, {});
+  Message message;
+  Said found;
+  reader.feed(bytes);
+  while (reader.next(message) == websocket::Step::kMessage) {
+    if (message.opcode == Opcode::kText) found.texts.emplace_back(message.payload);
+    if (message.opcode == Opcode::kClose) found.close = message.code;
+  }
+  return found;
+}
+
+// Both sides are told; the client gets an event of the API's own.
+void expect_refused(const std::optional<Refusal>& refusal, std::string_view code,
+                    std::string_view client, std::string_view server) {
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->code, code);
+  const Said to_client = said(Sender::kServer, client);
+  EXPECT_EQ(to_client.close, 1008);
+  ASSERT_EQ(to_client.texts.size(), 1U);
+  EXPECT_NE(to_client.texts[0].find("\"type\":\"error\""), std::string::npos);
+  EXPECT_NE(to_client.texts[0].find(code), std::string::npos);
+  const Said to_server = said(Sender::kClient, server);
+  EXPECT_EQ(to_server.close, 1001);
+  EXPECT_TRUE(to_server.texts.empty());
+}
+
 TEST(LlmRealtime, FailsClosed) {
   EXPECT_EQ(Session("x-other").realtime, nullptr);
   Session session("");
   std::string out;
   std::string reply;
-  ASSERT_TRUE(
-      session.realtime->from_client(frames(Sender::kClient, session, {"not json"}), out, reply));
-  EXPECT_TRUE(out.empty());
-  MessageReader reader(Sender::kServer, {});
-  Message message;
-  reader.feed(reply);
-  ASSERT_EQ(reader.next(message), websocket::Step::kMessage);
-  EXPECT_EQ(message.opcode, Opcode::kClose);
-  EXPECT_EQ(message.code, 1008);
+  expect_refused(
+      session.realtime->from_client(frames(Sender::kClient, session, {"not json"}), out, reply),
+      "invalid_json", reply, out);
   Session other("");
   EXPECT_TRUE(other.realtime->from_server("\xff\xff\xff\xff", out, reply));
+}
+
+TEST(LlmRealtime, NothingHidesInOtherFrames) {
+  const auto frame = [](Opcode opcode, std::string_view payload) {
+    std::string out;
+    MessageWriter(Sender::kClient, {})
+        .write({.opcode = opcode, .payload = payload}, {1, 2, 3, 4}, out);
+    return out;
+  };
+  for (const auto& [opcode, code] : {std::pair(Opcode::kBinary, "message_not_inspected"),
+                                     std::pair(Opcode::kPing, "dlp_blocked")}) {
+    Session session("");
+    std::string out;
+    std::string reply;
+    expect_refused(session.realtime->from_client(frame(opcode, kMail), out, reply), code, reply,
+                   out);
+    session.realtime->finish();
+    ASSERT_EQ(session.kept->records.size(), 1U);
+    EXPECT_EQ(session.kept->records[0].ending, Ending::kRefused);
+    EXPECT_EQ(session.kept->records[0].refusal, code);
+  }
+}
+
+TEST(LlmRealtime, AnswersAreBlocked) {
+  Session session("");
+  session.services->answer_profile = dlp::sample_profile({.mode = dlp::Mode::kBlock});
+  session.restart();
+  std::string out;
+  std::string reply;
+  const std::string bytes = frames(
+      Sender::kServer, session,
+      {R"({"type":"response.output_text.done","output_index":0,"content_index":0,"text":"joe@other-mail.com"})"});
+  expect_refused(session.realtime->from_server(bytes, out, reply), "dlp_blocked", out, reply);
+  EXPECT_EQ(out.find("joe@"), std::string::npos);
+}
+
+// Pays for one answer.
+class OneAnswer final : public Budget {
+ public:
+  std::optional<Refusal> reserve(std::string_view id, const Target&,
+                                 const RequestFacts& request) override {
+    EXPECT_GT(request.bytes, 0U);
+    if (!reserved.empty()) return Refusal{.status = 429, .code = "budget_exceeded", .message = "m"};
+    reserved = id;
+    return {};
+  }
+  void settle(const Record& record) override {
+    EXPECT_EQ(record.id, reserved);
+    ++settled;
+  }
+  std::string reserved;
+  int settled = 0;
+};
+
+TEST(LlmRealtime, EachAnswerIsPaidFor) {
+  Session session("");
+  const auto budget = std::make_shared<OneAnswer>();
+  session.services->budget = budget;
+  session.restart();
+  std::string out;
+  std::string reply;
+  const std::string ask = frames(Sender::kClient, session, {R"({"type":"response.create"})"});
+  ASSERT_FALSE(session.realtime->from_client(ask, out, reply));
+  EXPECT_FALSE(budget->reserved.empty());
+  ASSERT_FALSE(session.realtime->from_server(
+      frames(
+          Sender::kServer, session,
+          {R"({"type":"response.created","response":{"id":"r"}})",
+           R"({"type":"response.done","response":{"id":"r","usage":{"total_tokens":3,"input_tokens":2,"output_tokens":1}}})"}),
+      out, reply));
+  EXPECT_EQ(budget->settled, 1);
+  out.clear();
+  // One that the client spells in another way begins unpaid, and does not reach it.
+  const std::string hidden =
+      frames(Sender::kClient, session, {R"({"type":"response.creat\u0065"})"});
+  ASSERT_FALSE(session.realtime->from_client(hidden, out, reply));
+  out.clear();
+  expect_refused(session.realtime->from_server(
+                     frames(Sender::kServer, session,
+                            {R"({"type":"response.created","response":{"id":"r2"}})"}),
+                     out, reply),
+                 "budget_exceeded", out, reply);
+  EXPECT_EQ(budget->settled, 1);
 }
 
 }  // namespace
