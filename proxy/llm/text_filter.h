@@ -24,7 +24,7 @@ namespace agentsh::llm {
 struct AnswerPolicy {
   std::shared_ptr<dlp::Vault> vault;            // Null: nothing is restored.
   std::shared_ptr<const dlp::Profile> profile;  // Null: nothing is looked for.
-  bool vault_fills = false;  // It may get values while the answer goes on.
+  bool vault_fills = false;                     // It may get values while the answer goes on.
   // False when an answer is not to be touched at all.
   bool active() const {
     return (vault != nullptr && (vault_fills || !vault->empty())) ||
