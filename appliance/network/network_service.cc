@@ -1,5 +1,6 @@
 #include "appliance/network/network_service.h"
 
+#include "appliance/guard/session_databases.h"
 #include "appliance/network/configured_policy.h"
 #include "appliance/network/kernel_rules.h"
 #include "base/domain.h"
@@ -48,6 +49,7 @@ using boost::asio::awaitable;
 constexpr auto kShutdownGrace = 2s;
 // Equal refusals within this time are one event.
 constexpr auto kRefusalInterval = 100ms;
+constexpr std::string_view kDatabaseRule = "database-service";
 constexpr std::size_t kDnsCacheBytes = std::size_t{16} << 20;
 // Where clients that are told to use a proxy find us. Any address would be redirected to the same
 // listener; this one says that the client means us.
@@ -85,22 +87,30 @@ class IngressActors final : public dns::ActorSource {
 };
 
 // The names of services that are not reached directly are answered all the same: whoever goes there
-// is told by the proxy where to go instead, which an answer to a question cannot do.
+// is told by the proxy where to go instead, which an answer to a question cannot do. So are those
+// of database services: who may connect to them is their own rules' to say.
 class ServiceNames final : public dns::GatePolicy {
  public:
   ServiceNames(policy::Gate& gate, const audit::Recorder& recorder,
                std::shared_ptr<const services::SessionServices> services)
-      : GatePolicy(gate, recorder), recorder_(recorder), services_(std::move(services)) {}
+      : GatePolicy(gate, recorder),
+        gate_(gate),
+        recorder_(recorder),
+        services_(std::move(services)) {}
 
   dns::Judgement judge(const policy::DnsFacts& facts) const override {
     dns::Judgement judgement = GatePolicy::judge(facts);
     const bool answered = judgement.verdict.permitted() || judgement.verdict.needs_approval();
-    if (answered || services_ == nullptr || !recorder_.healthy()) return judgement;
-    if (!services_->judge_direct(facts.name)) return judgement;
+    if (answered || !recorder_.healthy()) return judgement;
+    if (judgement.verdict.rule() == policy::kDefaultDenyNetwork &&
+        guard::is_database_host(gate_.policy()->policy().database, facts.name))
+      return {policy::Verdict::allow(kDatabaseRule), true};
+    if (services_ == nullptr || !services_->judge_direct(facts.name)) return judgement;
     return {policy::Verdict::allow(services::kDirectRule), true};
   }
 
  private:
+  const policy::Gate& gate_;
   const audit::Recorder& recorder_;
   const std::shared_ptr<const services::SessionServices> services_;
 };
@@ -186,6 +196,8 @@ struct NetworkService::State {
       tls;  // One per certificate authority in use.
   std::shared_ptr<flows::DirectConnector> connector;
   std::shared_ptr<ProxyAddress> corporate_proxy;
+  // Clients cancel their own statements only: the keys are of all sessions together.
+  const std::shared_ptr<pg::CancelTable> cancels = std::make_shared<pg::CancelTable>();
   std::size_t next_lane = 0;
   std::mutex mutex;  // Guards `served`, which record_refusal() reads from the redirector's thread.
   std::map<std::string, std::shared_ptr<Served>, std::less<>> served;
@@ -311,6 +323,7 @@ std::shared_ptr<const flows::FlowContext> NetworkService::State::context_for(
                                                      entry.session.gate->session_id());
   context->connector = connector;
   context->services = entry.session.services;
+  context->databases = std::make_shared<guard::SessionDatabases>(entry.session.gate, cancels);
   context->inspectors = std::make_shared<flows::InspectorChainFactory>(
       std::vector<std::shared_ptr<flows::HttpInspectorFactory>>{entry.session.services, entry.mcp,
                                                                 entry.session.inspectors});
