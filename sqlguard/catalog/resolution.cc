@@ -25,9 +25,9 @@ ObjectKind kind_of(const CatalogRelation& relation) {
   }
 }
 
-// What an effect that makes something names is not there yet.
-bool names_what_is_there(Group group) {
-  return group != Group::kSchemaCreate;
+// What an effect that makes something names is not there yet; an index is named by its table.
+bool names_what_is_there(const Effect& effect) {
+  return effect.group != Group::kSchemaCreate || effect.subtype == "create_index";
 }
 
 class Resolver {
@@ -37,7 +37,7 @@ class Resolver {
   void resolve(Statement& statement) {
     std::vector<Object> behind;
     for (Effect& effect : statement.effects) {
-      if (!names_what_is_there(effect.group)) continue;
+      if (!names_what_is_there(effect)) continue;
       for (Object& object : effect.objects) {
         if (const CatalogRelation* found = look_up(object)) add_behind(*found, behind);
       }

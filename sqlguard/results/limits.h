@@ -5,9 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -16,9 +14,9 @@ namespace agentsh::sql {
 // The stricter of the two, limit by limit.
 policy::DbLimits stricter(const policy::DbLimits& a, const policy::DbLimits& b);
 
-// What one session has used of a service's budgets. Each budget counts in windows of its period,
-// the first of which begins with the first statement. One thread: the connection's; connections of
-// one session that share budgets share the object under the caller's lock.
+// What one session has used of a service's budgets. Each budget counts in windows of its period;
+// one begins with the first statement after the last has ended. One thread: the connection's;
+// connections of one session that share budgets share the object under the caller's lock.
 class SessionBudgets {
  public:
   using Clock = std::chrono::steady_clock;
@@ -42,7 +40,6 @@ class SessionBudgets {
   void roll(Clock::time_point now);
 
   std::vector<Window> windows_;
-  bool begun_ = false;
 };
 
 }  // namespace agentsh::sql

@@ -7,9 +7,9 @@
 // ORDER BY, DISTINCT, UNION, INSERT ... SELECT) the statement is refused. With `expressions: mask`
 // a SELECT may, and all its columns that are not plainly another column are masked.
 //
-// Views over masked columns: the view's columns that are plainly one of them are masked; of a view
-// that uses one in another way all columns are. Children of a relation in inheritance and
-// partitions have its masks.
+// Views over relations with masked columns: a view's column that is plainly another column has that
+// one's mask or none, and what the view computes is masked. Children of a relation in inheritance
+// and partitions have its masks.
 //
 // Refused as well, while a service has masked columns: changes to a relation that has some, COPY of
 // a query with columns that cannot be told, calls of functions in SQL or a procedural language that
@@ -31,9 +31,11 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace agentsh::sql {
@@ -59,20 +61,28 @@ class MaskedColumns {
   MaskedColumns(std::span<const policy::DatabaseMask> masks,
                 std::shared_ptr<const Catalog> catalog);
 
+  // Are there masks of columns at all? Then a relation that the snapshot does not know may have
+  // some.
+  bool has_masks() const { return !masks_.empty(); }
+  // Is no column of the snapshot masked?
   bool empty() const { return by_column_.empty(); }
   const std::shared_ptr<const Catalog>& catalog() const { return catalog_; }
   // Null when the column is not masked. Relations that the snapshot does not know, and that the
   // server therefore made later, are the caller's to mask: see knows().
   const ColumnMask* of(std::uint32_t relation, std::uint16_t column) const;
   bool knows(std::uint32_t relation) const { return catalog_->relation(relation) != nullptr; }
-  bool has_masked(std::uint32_t relation) const;
+  bool has_masked(std::uint32_t relation) const { return relations_.contains(relation); }
 
  private:
-  void mask_views();
+  bool add(std::uint32_t relation, std::uint16_t column, std::uint32_t mask);
+  std::optional<std::uint32_t> index_of(std::uint32_t relation, std::uint16_t column) const;
+  bool share(const CatalogRelation& from, const CatalogRelation& to);
+  bool mask_view(const CatalogRelation& view);
 
   std::vector<ColumnMask> masks_;
   std::shared_ptr<const Catalog> catalog_;
-  std::unordered_map<std::uint64_t, std::uint32_t> by_column_;  // relation << 16 | column.
+  std::unordered_map<std::uint64_t, std::uint32_t> by_column_;  // relation << 16 | column: a mask.
+  std::unordered_set<std::uint32_t> relations_;                 // That have some.
 };
 
 // How COPY writes rows.

@@ -13,7 +13,9 @@
 //   }
 //
 // The extended protocol describes a result before it runs it: RowDescription (of Describe) and the
-// formats (of Bind) belong to a portal or statement, so they may be given beforehand by describe().
+// formats (of Bind) belong to a portal or statement, so they may be given beforehand by describe()
+// and the settings. A Describe of the portal within the same pipeline is seen by look() and take()
+// like any other.
 //
 // Beyond a limit: look() says kExceeded once, before the row. The owner sends exceeded() (an
 // ErrorResponse) to the client, asks the server to cancel, forwards nothing more of the client's
@@ -39,7 +41,7 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +55,8 @@ struct ResultSettings {
   std::shared_ptr<const MaskPlan> masks = {};  // Null: none.
   std::shared_ptr<const dlp::Profile> detectors = {};  // Null: none.
   std::shared_ptr<dlp::Vault> vault = {};              // Of the session; may be null.
+  // Of Bind, in the extended protocol; else those of the RowDescription count.
+  std::optional<std::vector<std::uint16_t>> formats = {};
 };
 
 class ResultFilter {
@@ -68,12 +72,9 @@ class ResultFilter {
 
   // A new statement. What was described before is forgotten.
   void begin(ResultSettings settings);
-  // Columns and formats of the result when no RowDescription will come with it (Execute after an
-  // earlier Describe of the statement). Without either, rows that must be masked are refused.
-  void describe(const RowDescription& columns, std::span<const std::uint16_t> result_formats);
-  // The formats of Bind, for a RowDescription of a statement (which has none).
-  void formats(std::span<const std::uint16_t> result_formats);
-
+  // Columns of the result when no RowDescription will come with it (Execute after an earlier
+  // Describe of the statement). Without either, rows that must be masked are refused.
+  void describe(const RowDescription& columns);
   // Nothing is masked, looked for or limited: rows need not be shown.
   bool passes_rows() const;
 
