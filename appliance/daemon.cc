@@ -96,6 +96,17 @@ api::ServerOptions api_options(const config::ServerConfig& config) {
   return options;
 }
 
+Confinement confinement_of(config::SecurityMode mode) {
+  switch (mode) {
+    case config::SecurityMode::kLandlockOnly:
+      return Confinement::kLandlock;
+    case config::SecurityMode::kMinimal:
+      return Confinement::kMinimal;
+    default:
+      return Confinement::kNamespaces;
+  }
+}
+
 Redirect::Choice redirect_choice(const config::NetworkSection& network) {
   switch (network.intercept_mode) {
     case config::InterceptMode::kAuto:
@@ -146,6 +157,7 @@ struct Daemon::State {
   config::LoadedConfig config;
   const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   bool rootless = false;
+  Confinement confinement = Confinement::kNamespaces;
   rlimit inherited_descriptors{};
   std::string cgroup_base;
   boost::asio::io_context loop{1};
@@ -226,10 +238,11 @@ Result<> Daemon::State::open_storage() {
 // Without Landlock every session is refused. Here that is said at once, as far as it was asked for.
 Result<> Daemon::State::check_protections() const {
   const config::SecuritySection& security = values().security;
-  if (sandbox::LandlockRuleset::abi() > 0) return {};
+  if (confinement == Confinement::kMinimal || sandbox::LandlockRuleset::abi() > 0) return {};
   const std::string what =
       "the kernel has no Landlock (CONFIG_SECURITY_LANDLOCK, and \"landlock\" in lsm=)";
-  if (security.mode == config::SecurityMode::kFull || security.strict ||
+  if (security.mode == config::SecurityMode::kFull ||
+      security.mode == config::SecurityMode::kLandlockOnly || security.strict ||
       security.minimum_mode != config::SecurityMode::kMinimal) {
     return fail(what + ", which the configuration asks for (security.mode, strict, minimum_mode)",
                 std::errc::not_supported);
@@ -258,6 +271,10 @@ Result<> Daemon::State::open_sandbox() {
     log_info("session", "no control groups: {}", base.error().what);
   }
   launcher = std::make_unique<net::Worker>("agentsh-launch");
+  if (confinement != Confinement::kNamespaces) {
+    redirect = Redirect::by_supervisor();
+    return {};
+  }
   auto chosen = Redirect::create(redirect_choice(values().sandbox.network),
                                  rootless ? std::string() : cgroup_base,
                                  [this](const bpf::KernelRefusal& refusal) {
@@ -314,19 +331,24 @@ Result<> Daemon::State::open_network() {
   if (auto counting = open_accounting(); !counting) return counting;
   secrets =
       std::make_shared<secrets::SecretStore>(secrets::SecretStore::Options{.reader = ::geteuid()});
+  llm->set_secrets(secrets);
   auto service = NetworkService::create(values(), *recorder);
   if (!service) return std::unexpected(service.error());
   network = std::move(*service);
-  auto programs = sandbox::build_seccomp_programs();
+  auto programs = sandbox::build_seccomp_programs(confinement == Confinement::kNamespaces
+                                                      ? sandbox::SocketRules::kOwnNetwork
+                                                      : sandbox::SocketRules::kTcpClients);
   if (!programs) return std::unexpected(programs.error());
+  auto notifier = sandbox::build_connect_notifier();
+  if (!notifier) return std::unexpected(notifier.error());
   auto init = find_init_program();
   if (!init) return std::unexpected(init.error());
   sessions = std::make_unique<SessionRegistry>(
       loop.get_executor(),
       SessionRegistry::Services{
           values(), *recorder, approvals, *policies, *redirect, *network, *trust, *launcher,
-          cgroup_base, *init, own_paths(), own_programs(), std::move(*programs),
-          inherited_descriptors, rootless,
+          cgroup_base, *init, own_paths(), own_programs(), std::move(*programs), confinement,
+          std::move(*notifier), inherited_descriptors, rootless,
           [this](Session& session) { return llm->inspectors_for(session.shared_gate()); },
           secrets});
   CommandRunner::Options options;
@@ -417,6 +439,11 @@ void Daemon::State::report() const {
   log_info("server", "agentsh {} {} on {}, redirect by {}, Landlock ABI {}", kVersion,
            rootless ? "rootless" : "as root", values().server.unix_socket.path,
            to_string(redirect->mechanism()), sandbox::LandlockRuleset::abi());
+  if (confinement != Confinement::kNamespaces && values().security.warn_degraded) {
+    log_warning("server",
+                "security.mode: sessions have no namespaces of their own; Landlock and seccomp "
+                "hold them");
+  }
   if (redirect->mechanism() == Mechanism::kNftables && !rootless) {
     log_info("server", "no eBPF redirect: {}", redirect->why_not_ebpf());
   }
@@ -502,6 +529,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(config::LoadedConfig config) {
   auto state = std::make_unique<State>(std::move(config));
   state->inherited_descriptors = inherited;
   state->rootless = ::geteuid() != 0;
+  state->confinement = confinement_of(state->values().security.mode);
   for (auto step : {&State::open_storage, &State::open_sandbox, &State::open_network,
                     &State::open_gateway, &State::open_api, &State::listen}) {
     if (auto done = (state.get()->*step)(); !done) return std::unexpected(done.error());

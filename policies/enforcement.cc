@@ -59,12 +59,12 @@ class Reporter {
           add("file_rules", policy_.file_rules[i], policy_.file_rules[i].decision);
       if (features_.file_layer && (host_.fuse || host_.seccomp_notify)) {
         entry.by = EnforcedBy::kFileLayer;
-      } else if (!host_.mounts) {
-        nothing(entry, "the session has no mounts of its own here");
+      } else if (!host_.mounts && !host_.landlock) {
+        nothing(entry, "the session has neither mounts of its own nor Landlock here");
       } else if (mounts.rules[i].extent == Extent::kNothing) {
         nothing(entry, mounts.rules[i].note);
       } else {
-        entry.by = EnforcedBy::kMounts;
+        entry.by = host_.mounts ? EnforcedBy::kMounts : EnforcedBy::kLandlock;
         entry.extent = mounts.rules[i].extent;
         entry.note = mounts.rules[i].note;
       }
@@ -78,10 +78,12 @@ class Reporter {
     });
   }
 
+  bool redirected() const { return host_.bpf || host_.nftables || host_.connect_supervisor; }
+
   void network() {
     for (const NetworkRule& rule : policy_.network_rules) {
       RuleEnforcement& entry = add("network_rules", rule, rule.decision);
-      if (!host_.bpf && !host_.nftables) {
+      if (!redirected()) {
         nothing(entry, "nothing can redirect the session's connections here; it has no network");
         continue;
       }
@@ -100,11 +102,10 @@ class Reporter {
   }
 
   void redirects() {
-    const bool redirected = host_.bpf || host_.nftables;
     for (const DnsRedirectRule& rule : policy_.dns_redirects) {
       RuleEnforcement& entry = add("dns_redirects", rule, Decision::kRedirect);
       entry.by = EnforcedBy::kDnsService;
-      if (!redirected) nothing(entry, "nothing can redirect the session's connections here");
+      if (!redirected()) nothing(entry, "nothing can redirect the session's connections here");
       if (rule.on_failure != RedirectFailure::kFailClosed) {
         entry.note = "on_failure has no effect: the answer needs no server";
       }
@@ -112,7 +113,7 @@ class Reporter {
     for (const ConnectRedirectRule& rule : policy_.connect_redirects) {
       RuleEnforcement& entry = add("connect_redirects", rule, Decision::kRedirect);
       entry.by = EnforcedBy::kProxy;
-      if (!redirected) nothing(entry, "nothing can redirect the session's connections here");
+      if (!redirected()) nothing(entry, "nothing can redirect the session's connections here");
       if (rule.on_failure != RedirectFailure::kFailClosed && !features_.redirect_failure) {
         in_part(entry, "on_failure is fail_closed: the connection fails with its target");
       }
@@ -155,8 +156,10 @@ class Reporter {
       entry.by = EnforcedBy::kSeccompNotify;
       if (!features_.signals || !host_.seccomp_notify) {
         nothing(entry,
-                "signals are not checked one by one; the session's PID namespace keeps them "
-                "inside");
+                host_.connect_supervisor
+                    ? "signals are not checked one by one"
+                    : "signals are not checked one by one; the session's PID namespace keeps them "
+                      "inside");
       }
     }
   }
@@ -312,6 +315,8 @@ std::string_view to_string(EnforcedBy mechanism) {
       return "DNS service";
     case EnforcedBy::kCommandCheck:
       return "command check";
+    case EnforcedBy::kLandlock:
+      return "landlock";
     case EnforcedBy::kMounts:
       return "mounts";
     case EnforcedBy::kFileLayer:

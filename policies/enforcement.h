@@ -16,9 +16,10 @@ namespace agentsh::policy {
 
 // What was found to work on this host.
 struct HostCapabilities {
-  bool bpf = false;       // Programs load and attach.
-  bool nftables = false;  // The redirect without BPF.
-  bool mounts = false;    // A mount namespace of the session's own.
+  bool bpf = false;                 // Programs load and attach.
+  bool nftables = false;            // The redirect without BPF.
+  bool connect_supervisor = false;  // The redirect without a network namespace.
+  bool mounts = false;              // A mount namespace of the session's own.
   bool landlock = false;
   bool fuse = false;
   bool seccomp_notify = false;
@@ -50,6 +51,7 @@ enum class EnforcedBy {
   kDnsService,
   kCommandCheck,  // Before `agentsh exec` starts a command.
   kMounts,
+  kLandlock,
   kFileLayer,
   kSeccompNotify,
   kEnvironment,  // When a command's environment is made.

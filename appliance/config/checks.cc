@@ -135,10 +135,11 @@ int rank(SecurityMode mode) {
 }
 
 void check_security(const SecuritySection& security, Reporter& reporter) {
-  if (rank(security.mode) < rank(SecurityMode::kFull)) {
-    reporter.error("security.mode",
-                   "this version has no mode with fewer protections: a session has all of them "
-                   "(namespaces, Landlock, seccomp, redirect) or is refused; use auto or full");
+  if (security.mode == SecurityMode::kLandlock) {
+    reporter.error(
+        "security.mode",
+        "landlock is Landlock with a FUSE file system, which this version does not have; "
+        "landlock-only needs neither FUSE nor namespaces");
   }
   if (rank(security.mode) < rank(security.minimum_mode)) {
     reporter.error("security.mode", "is less than security.minimum_mode");

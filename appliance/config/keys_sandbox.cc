@@ -119,9 +119,10 @@ void add_sandbox_keys(Schema& schema, ServerConfig& config) {
              "Environment variables of every command, whatever the policy says of them.");
   SecuritySection& security = config.security;
   schema.add("security.mode", word_field(security.mode, kSecurityModes),
-             "Which protections sessions have: all of them, or they are refused. full says so when "
-             "the daemon starts, auto when a session is created; the other modes are agentsh's and "
-             "not built.");
+             "What holds a session. auto and full: namespaces, mounts, Landlock and seccomp, or it "
+             "is refused; full says so when the daemon starts. landlock-only: Landlock and seccomp "
+             "in the host's namespaces, with TCP through the proxy as the only way out. minimal: "
+             "the same, also where the kernel has no Landlock.");
   schema.add("security.strict", flag_field(security.strict),
              "Refuse to start when a protection of security.mode is missing, or when a key is set "
              "that this version does not enforce.");

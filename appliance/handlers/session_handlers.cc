@@ -190,6 +190,11 @@ awaitable<Response> publish(NetworkService& network, std::shared_ptr<Session> se
   if (port < 1 || port > 65535 || host_port < 0 || host_port > 65535) {
     co_return Response::error(400, "port: must be a number from 1 to 65535");
   }
+  if (!session->has_own_network()) {
+    co_return Response::error(409,
+                              "this session has no network of its own (security.mode), and nothing "
+                              "in it may listen");
+  }
   auto published = network.publish(
       session->id(), static_cast<std::uint16_t>(host_port), session->executor(),
       [weak = std::weak_ptr(session), port](std::function<void(Result<UniqueFd>)> done) {

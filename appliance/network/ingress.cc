@@ -16,6 +16,7 @@ namespace agentsh {
 namespace {
 
 constexpr std::size_t kMaxProcesses = 4096;
+constexpr int kSupervisedBacklog = 4096;
 
 // The processes beneath `root`, itself included: everything in a session descends from its init.
 std::vector<pid_t> process_tree(pid_t root) {
@@ -37,7 +38,21 @@ std::vector<IpAddress> own_addresses() {
 }  // namespace
 
 std::string_view to_string(Mechanism mechanism) {
-  return mechanism == Mechanism::kEbpf ? "ebpf" : "nftables";
+  switch (mechanism) {
+    case Mechanism::kEbpf:
+      return "ebpf";
+    case Mechanism::kNftables:
+      return "nftables";
+    case Mechanism::kSupervisor:
+      return "seccomp";
+  }
+  return "seccomp";
+}
+
+std::unique_ptr<Redirect> Redirect::by_supervisor() {
+  auto redirect = std::make_unique<Redirect>();
+  redirect->mechanism_ = Mechanism::kSupervisor;
+  return redirect;
 }
 
 Result<std::unique_ptr<Redirect>> Redirect::create(Choice choice, const std::string& cgroup_base,
@@ -52,6 +67,7 @@ Result<std::unique_ptr<Redirect>> Redirect::create(Choice choice, const std::str
                               fail("no cgroup to attach to", std::errc::not_supported))
                         : bpf::Redirector::create({cgroup_base, std::move(on_refusal)});
   if (redirector) {
+    redirect->mechanism_ = Mechanism::kEbpf;
     redirect->redirector_ = std::move(*redirector);
     return redirect;
   }
@@ -66,6 +82,10 @@ Result<std::unique_ptr<Redirect>> Redirect::create(Choice choice, const std::str
 Result<std::pair<std::shared_ptr<Ingress>, sandbox::Proceed>> Ingress::open(
     Redirect& redirect, sandbox::SessionSockets sockets, pid_t init, Options options) {
   std::shared_ptr<Ingress> ingress(new Ingress(redirect));
+  if (redirect.mechanism() == Mechanism::kSupervisor) {
+    if (auto listening = ingress->listen(); !listening) return std::unexpected(listening.error());
+    return std::pair(std::move(ingress), sandbox::Proceed{});
+  }
   auto listeners = netns::adopt_listeners(std::move(sockets.listeners));
   if (!listeners) return std::unexpected(listeners.error());
   ingress->listeners_ = std::move(*listeners);
@@ -86,6 +106,48 @@ Result<std::pair<std::shared_ptr<Ingress>, sandbox::Proceed>> Ingress::open(
     proceed.nft_batch = std::move(*batch);
   }
   return std::pair(std::move(ingress), std::move(proceed));
+}
+
+// In our own network: whoever comes to these uninvited is refused.
+Result<> Ingress::listen() {
+  for (const char* loopback : {"127.0.0.1", "::1"}) {
+    const auto address = IpAddress::parse(loopback);
+    auto socket = net::listen_tcp({*address, 0}, kSupervisedBacklog);
+    if (!socket && !address->is_v4()) continue;  // A host without IPv6.
+    if (!socket) return std::unexpected(socket.error());
+    auto endpoint = net::local_endpoint(socket->get());
+    if (!endpoint) return std::unexpected(endpoint.error());
+    endpoints_.push_back({.address = *address, .tcp_port = endpoint->port});
+    listeners_.push_back(
+        {.address = *address, .tcp = std::move(*socket), .tcp_port = endpoint->port});
+  }
+  return {};
+}
+
+std::optional<Endpoint> Ingress::listener(bool v4) const {
+  for (const netns::ListenerEndpoint& endpoint : endpoints_) {
+    if (endpoint.address.is_v4() == v4) return Endpoint{endpoint.address, endpoint.tcp_port};
+  }
+  return {};
+}
+
+void Ingress::expect(const Endpoint& from, FlowOrigin origin) {
+  std::lock_guard lock(expected_mutex_);
+  expected_.insert_or_assign(from, std::move(origin));
+}
+
+void Ingress::no_longer_expect(const Endpoint& from) {
+  std::lock_guard lock(expected_mutex_);
+  expected_.erase(from);
+}
+
+Result<FlowOrigin> Ingress::take_expected(const Endpoint& peer) {
+  std::lock_guard lock(expected_mutex_);
+  auto node = expected_.extract(peer);
+  if (node.empty()) {
+    return fail("a connection from outside of the session", std::errc::connection_refused);
+  }
+  return std::move(node.mapped());
 }
 
 Result<> Ingress::attach(const Options& options) {
@@ -135,6 +197,7 @@ Result<FlowOrigin> Ingress::origin_of(int socket, const Endpoint& peer) {
       return fail("a connection straight to the proxy's listener", std::errc::connection_refused);
     return FlowOrigin{record->original, actor_from(record->pid, std::move(record->comm))};
   }
+  if (redirect_.mechanism() == Mechanism::kSupervisor) return take_expected(peer);
   auto destination = bpf::original_destination(socket);
   if (!destination) return std::unexpected(destination.error());
   FlowOrigin origin{*destination, {}};
@@ -162,6 +225,7 @@ policy::Actor Ingress::actor_of(policy::Transport transport, const Endpoint& cli
         redirect_.redirector()->find_query(netns_cookie_, client, dns_listener(transport, client));
     return record ? actor_from(record->pid, std::move(record->comm)) : policy::Actor{};
   }
+  if (!owners_) return {};
   std::lock_guard lock(owners_mutex_);
   // Behind nftables the resolver that was asked is lost. UDP sockets are few and found by their own
   // end; over TCP the asker stays unknown.
@@ -185,13 +249,15 @@ std::vector<UniqueFd> Ingress::take_tcp_listeners() {
 
 std::vector<UniqueFd> Ingress::take_dns_tcp_listeners() {
   std::vector<UniqueFd> taken;
-  for (netns::ListenerSockets& listener : listeners_) taken.push_back(std::move(listener.dns_tcp));
+  for (netns::ListenerSockets& listener : listeners_)
+    if (listener.dns_tcp) taken.push_back(std::move(listener.dns_tcp));
   return taken;
 }
 
 std::vector<UniqueFd> Ingress::take_dns_udp_sockets() {
   std::vector<UniqueFd> taken;
-  for (netns::ListenerSockets& listener : listeners_) taken.push_back(std::move(listener.dns_udp));
+  for (netns::ListenerSockets& listener : listeners_)
+    if (listener.dns_udp) taken.push_back(std::move(listener.dns_udp));
   return taken;
 }
 

@@ -1,9 +1,10 @@
 // How one session's traffic arrives: its listeners, and for each connection where it was going and
 // who made it.
 //
-// Two mechanisms, one interface: eBPF programs on the session's cgroup (proxy/bpf/redirector.h) or
-// nftables in its network namespace (proxy/bpf/nft_ruleset.h). Which one is used is the daemon's
-// choice, made once by trying (Redirect::create).
+// Three mechanisms, one interface: eBPF programs on the session's cgroup (proxy/bpf/redirector.h),
+// nftables in its network namespace (proxy/bpf/nft_ruleset.h), or, for sessions without namespaces,
+// connect(2) done by the daemon (connect_supervisor.h). Which one is used is the daemon's choice,
+// made once by trying (Redirect::create).
 //
 // Threads: origin_of() and actor_of() from any; the rest from the thread that makes sessions.
 #pragma once
@@ -18,6 +19,7 @@
 #include "proxy/bpf/socket_owner.h"
 #include "sandbox/process/launcher.h"
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -27,7 +29,7 @@
 
 namespace agentsh {
 
-enum class Mechanism { kEbpf, kNftables };
+enum class Mechanism { kEbpf, kNftables, kSupervisor };
 std::string_view to_string(Mechanism mechanism);
 
 // The daemon's redirect. Shared by all sessions.
@@ -39,11 +41,15 @@ class Redirect {
   static Result<std::unique_ptr<Redirect>> create(Choice choice, const std::string& cgroup_base,
                                                   bpf::RefusalCallback on_refusal);
 
-  Mechanism mechanism() const { return redirector_ ? Mechanism::kEbpf : Mechanism::kNftables; }
+  // For sessions without namespaces.
+  static std::unique_ptr<Redirect> by_supervisor();
+
+  Mechanism mechanism() const { return mechanism_; }
   const std::string& why_not_ebpf() const { return why_not_ebpf_; }
   bpf::Redirector* redirector() const { return redirector_.get(); }
 
  private:
+  Mechanism mechanism_ = Mechanism::kNftables;
   std::unique_ptr<bpf::Redirector> redirector_;
   std::string why_not_ebpf_;
 };
@@ -70,6 +76,12 @@ class Ingress {
   // it.
   Result<FlowOrigin> origin_of(int socket, const Endpoint& peer);
 
+  // By the supervisor: where connections of a family come in, and what is expected to come in from
+  // a port of loopback. A later expectation replaces an earlier one.
+  std::optional<Endpoint> listener(bool v4) const;
+  void expect(const Endpoint& from, FlowOrigin origin);
+  void no_longer_expect(const Endpoint& from);
+
   // Who sent the DNS query that came from `client`; members that are not known stay empty.
   policy::Actor actor_of(policy::Transport transport, const Endpoint& client);
 
@@ -90,6 +102,8 @@ class Ingress {
  private:
   explicit Ingress(Redirect& redirect) : redirect_(redirect) {}
   Result<> attach(const Options& options);
+  Result<> listen();
+  Result<FlowOrigin> take_expected(const Endpoint& peer);
   Result<std::string> build_firewall(const Options& options) const;
   Endpoint dns_listener(policy::Transport transport, const Endpoint& client) const;
   policy::Actor actor_from(pid_t pid, std::string comm) const;
@@ -102,6 +116,8 @@ class Ingress {
   UniqueFd refusal_log_;
   std::mutex owners_mutex_;
   std::optional<bpf::SocketOwnerFinder> owners_;
+  mutable std::mutex expected_mutex_;
+  std::map<Endpoint, FlowOrigin> expected_;
   CommandAttribution commands_;
 };
 

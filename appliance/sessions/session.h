@@ -7,7 +7,9 @@
 // Threads: the API's loop, but for gate(), which any thread may use.
 #pragma once
 
+#include "appliance/network/connect_supervisor.h"
 #include "appliance/network/ingress.h"
+#include "appliance/sessions/private_directory.h"
 #include "appliance/sessions/project_root.h"
 #include "appliance/sessions/running_command.h"
 #include "appliance/sessions/session_trust.h"
@@ -60,9 +62,11 @@ class Session : public std::enable_shared_from_this<Session> {
   struct Parts {
     SessionDescription description;
     std::shared_ptr<policy::Gate> gate;
+    std::optional<PrivateDirectory> directory;  // Of a session without mounts.
     std::optional<sandbox::Cgroup> cgroup;
     std::unique_ptr<sandbox::SessionProcess> process;
     std::shared_ptr<Ingress> ingress;
+    std::unique_ptr<ConnectSupervisor> supervisor;  // Of a session without a network namespace.
     std::shared_ptr<const TrustEpoch> trust;
     EnvironmentVariables environment;
     std::shared_ptr<services::SessionServices> services;
@@ -80,6 +84,8 @@ class Session : public std::enable_shared_from_this<Session> {
   std::shared_ptr<policy::Gate> shared_gate() { return parts_.gate; }
   const TrustEpoch& trust() const { return *parts_.trust; }
   sandbox::SessionProcess& process() { return *parts_.process; }
+  // Does it have a loopback of its own?
+  bool has_own_network() const { return parts_.supervisor == nullptr; }
   const EnvironmentVariables& injected_environment() const { return parts_.environment; }
   // The policy's http_services as it is now, and the variables that tell commands of them.
   const std::shared_ptr<services::SessionServices>& http_services() const {

@@ -3,11 +3,14 @@
 #include "appliance/network/kernel_rules.h"
 #include "appliance/secrets/reference.h"
 #include "appliance/sessions/enforcement_warnings.h"
+#include "appliance/sessions/filesystem_identity.h"
 #include "appliance/sessions/one_time_event.h"
+#include "base/file_io.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "policies/mount_plan.h"
 #include "proxy/services/session_services.h"
+#include "sandbox/landlock/ruleset.h"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -16,7 +19,6 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,21 +30,6 @@ namespace {
 
 using boost::asio::as_tuple;
 using boost::asio::use_awaitable;
-
-// The caller's own rights for what this thread does with the filesystem, while it lives.
-// Capabilities that override file permissions go with the switch away from uid 0 (credentials(7),
-// "fsuid").
-class FilesystemIdentity {
- public:
-  explicit FilesystemIdentity(const UserIdentity& user) {
-    ::setfsgid(user.gid);
-    ::setfsuid(user.uid);
-  }
-  ~FilesystemIdentity() {
-    ::setfsuid(::geteuid());
-    ::setfsgid(::getegid());
-  }
-};
 
 // May the user enter the directory and write there? Asked with the user's rights, or a session
 // could show a directory that the user cannot reach.
@@ -228,6 +215,11 @@ Result<Session::Parts> SessionRegistry::launch(
   parts.trust = trust;
   auto view = view_of(description, *compiled, parts.warnings);
   if (!view) return std::unexpected(view.error());
+  if (!view->own_namespaces) {
+    parts.directory.emplace(description.user);
+    if (auto done = use_private_directory(*view, parts); !done)
+      return std::unexpected(done.error());
+  }
   auto spec = build_session_spec(*view);
   if (!spec) return std::unexpected(spec.error());
 
@@ -270,11 +262,52 @@ Result<Session::Parts> SessionRegistry::launch(
       [&](pid_t init) { return parts.cgroup ? parts.cgroup->add(init) : Result<>(); });
   if (!process) return std::unexpected(process.error());
   parts.process = std::move(*process);
+  if (!spec->own_namespaces) {
+    auto supervisor = ConnectSupervisor::start(parts.process->take_notifications(), parts.ingress);
+    if (!supervisor) return std::unexpected(supervisor.error());
+    parts.supervisor = std::move(*supervisor);
+  }
   parts.gate = std::make_shared<policy::Gate>(description.id, compiled, services_.recorder,
                                               services_.approvals);
   parts.services = services::SessionServices::create(parts.gate, services_.secrets);
   parts.description = std::move(description);
   return parts;
+}
+
+// What other sessions have by mounts and by the redirect: directories for temporary files, the
+// certificates that they trust, and that there is a proxy, which resolves names too.
+Result<> SessionRegistry::use_private_directory(SessionView& view, Session::Parts& parts) const {
+  const PrivateDirectory& directory = *parts.directory;
+  view.private_directory = directory.path();
+  for (const auto& [from, to] : {std::pair(parts.trust->bundle_file, directory.bundle()),
+                                 std::pair(parts.trust->authority_file, directory.authority())}) {
+    auto content = read_file(from, 16 << 20);
+    if (!content) return std::unexpected(content.error());
+    view.private_files.push_back({to, std::move(*content)});
+  }
+  // GnuTLS, which wget is built with, knows the host's store only.
+  view.private_files.push_back(
+      {directory.path() + "/wgetrc", "ca_certificate = " + directory.bundle() + "\n"});
+  const auto set = [&](const std::string& name, const std::string& value) {
+    std::erase_if(parts.environment, [&](const auto& variable) { return variable.first == name; });
+    parts.environment.emplace_back(name, value);
+  };
+  for (const auto& [name, value] :
+       TrustEpoch::variables_for(directory.bundle(), directory.authority())) {
+    set(name, value);
+  }
+  set("WGETRC", directory.path() + "/wgetrc");
+  for (const char* name : {"TMPDIR", "TMP", "TEMP"}) set(name, directory.path());
+  for (const char* name : {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}) {
+    std::string small = name;
+    std::ranges::transform(small, small.begin(), [](char letter) {
+      return letter == '_' ? letter : static_cast<char>(letter | 0x20);
+    });
+    set(name, NetworkService::proxy_url());
+    set(small, NetworkService::proxy_url());
+  }
+  for (const char* name : {"NO_PROXY", "no_proxy"}) set(name, "");
+  return {};
 }
 
 Result<SessionView> SessionRegistry::view_of(const SessionDescription& description,
@@ -283,7 +316,11 @@ Result<SessionView> SessionRegistry::view_of(const SessionDescription& descripti
   SessionView view;
   view.id = description.id;
   view.user = description.user;
-  view.own_user_namespace = services_.rootless;
+  const bool own_namespaces = services_.confinement == Confinement::kNamespaces;
+  view.own_namespaces = own_namespaces;
+  view.own_user_namespace = services_.rootless && own_namespaces;
+  view.require_landlock = services_.confinement != Confinement::kMinimal;
+  view.notifier_program = services_.notifier_program;
   view.workspace = description.workspace;
   view.virtual_workspace = description.virtual_workspace;
   view.own_paths = services_.own_paths;
@@ -298,16 +335,17 @@ Result<SessionView> SessionRegistry::view_of(const SessionDescription& descripti
   for (std::string& path : secret_paths(compiled, description)) {
     view.masked.push_back(std::move(path));
   }
-  warnings =
-      enforcement_warnings(compiled, description.workspace,
-                           {.bpf = services_.redirect.mechanism() == Mechanism::kEbpf,
-                            .nftables = services_.redirect.mechanism() == Mechanism::kNftables,
-                            .mounts = true,
-                            .landlock = true,
-                            // Limits that are refused are told when they are applied.
-                            .cgroup_memory = true,
-                            .cgroup_pids = true,
-                            .cgroup_cpu = true});
+  warnings = enforcement_warnings(
+      compiled, description.workspace,
+      {.bpf = services_.redirect.mechanism() == Mechanism::kEbpf,
+       .nftables = services_.redirect.mechanism() == Mechanism::kNftables,
+       .connect_supervisor = services_.redirect.mechanism() == Mechanism::kSupervisor,
+       .mounts = own_namespaces,
+       .landlock = sandbox::LandlockRuleset::abi() > 0,
+       // Limits that are refused are told when they are applied.
+       .cgroup_memory = true,
+       .cgroup_pids = true,
+       .cgroup_cpu = true});
   if (services_.config.security.strict && !warnings.empty())
     return std::unexpected(refused_by_strict(warnings));
   return view;

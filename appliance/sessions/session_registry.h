@@ -33,6 +33,13 @@ namespace services {
 class SecretSource;
 }
 
+// What sessions are held by.
+enum class Confinement {
+  kNamespaces,  // Namespaces, mounts, Landlock and seccomp.
+  kLandlock,    // Landlock and seccomp, in the host's namespaces.
+  kMinimal,     // The same, without Landlock where the kernel has none.
+};
+
 class SessionRegistry {
  public:
   struct Services {
@@ -49,7 +56,9 @@ class SessionRegistry {
     std::vector<std::string> own_paths;     // Masked in every session.
     std::vector<std::string> own_programs;  // Read-only in every session.
     std::vector<std::string> seccomp_programs;
-    rlimit descriptor_limit{};  // Of the processes in sessions; the daemon's own is higher.
+    Confinement confinement;
+    std::string notifier_program;  // Of sessions without namespaces.
+    rlimit descriptor_limit{};     // Of the processes in sessions; the daemon's own is higher.
     bool rootless = false;
     // What looks into a session's HTTP traffic; may give null.
     std::function<std::shared_ptr<flows::HttpInspectorFactory>(Session& session)> inspectors;
@@ -84,6 +93,7 @@ class SessionRegistry {
   Result<SessionView> view_of(const SessionDescription& description,
                               const policy::CompiledPolicy& compiled,
                               std::vector<std::string>& warnings) const;
+  Result<> use_private_directory(SessionView& view, Session::Parts& parts) const;
   boost::asio::awaitable<void> reap();
   void ended(const std::string& id);
   void renew_policy(Session& session);

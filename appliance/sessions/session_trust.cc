@@ -41,7 +41,14 @@ Result<std::shared_ptr<const TrustEpoch>> SessionTrust::build(
   epoch->mounts.push_back({files->bundle, kBundle});
   epoch->mounts.push_back({files->authority, kAuthority});
   epoch->variables = certs::trust_environment(kBundle, kDirectory, kAuthority);
+  epoch->bundle_file = files->bundle;
+  epoch->authority_file = files->authority;
   return epoch;
+}
+
+std::vector<std::pair<std::string, std::string>> TrustEpoch::variables_for(
+    const std::string& bundle, const std::string& authority) {
+  return certs::trust_environment(bundle, {}, authority);
 }
 
 Result<> SessionTrust::rotate() {

@@ -24,6 +24,11 @@ struct TrustEpoch {
   std::shared_ptr<certs::LeafCache> leaves;
   std::vector<TrustMount> mounts;
   std::vector<std::pair<std::string, std::string>> variables;
+  // The same for a session without mounts, which gets the two files in a directory of its own.
+  std::string bundle_file;
+  std::string authority_file;
+  static std::vector<std::pair<std::string, std::string>> variables_for(
+      const std::string& bundle, const std::string& authority);
 };
 
 class SessionTrust {

@@ -158,6 +158,68 @@ Result<> add_virtual_workspace(const SessionView& view, sandbox::SessionSpec& sp
   return {};
 }
 
+// Landlock adds rights and takes none away beneath a tree that may be written.
+Result<> check_nothing_inside(const SessionView& view, const std::string& tree) {
+  for (const auto* paths : {&view.masked, &view.own_paths, &view.own_programs, &view.read_only}) {
+    for (const std::string& path : *paths) {
+      if (!beneath(path, tree) || path == tree) continue;
+      return fail(fmt::format(
+          "{} lies in {}, which may be written: only a session with mounts of its own can keep it "
+          "as it is (security.mode: auto)",
+          path, tree));
+    }
+  }
+  return {};
+}
+
+Result<> describe_hosts_view(const SessionView& view, sandbox::SessionSpec& spec) {
+  if (view.virtual_workspace)
+    return fail("a workspace at /workspace needs a mount namespace; use real paths");
+  if (view.workspace_writable) spec.writable.push_back(view.workspace);
+  for (const std::string& tree : view.writable) {
+    if (!is_sessions_own(tree)) spec.writable.push_back(tree);
+  }
+  for (const std::string& tree : spec.writable) {
+    if (auto checked = check_nothing_inside(view, tree); !checked) return checked;
+  }
+  spec.own_namespaces = false;
+  spec.own_user_namespace = false;
+  spec.private_directory = view.private_directory;
+  spec.files = view.private_files;
+  spec.notifier_program = view.notifier_program;
+  spec.masked = view.masked;
+  spec.masked.insert(spec.masked.end(), view.own_paths.begin(), view.own_paths.end());
+  return {};
+}
+
+Result<> describe_own_view(const SessionView& view, sandbox::SessionSpec& spec) {
+  spec.binds.push_back({view.workspace, view.workspace, view.workspace_writable, false, false});
+  if (view.workspace_writable) spec.writable.push_back(view.workspace);
+  for (const std::string& tree : view.writable) {
+    if (is_sessions_own(tree)) continue;
+    if (view.workspace_writable && beneath(tree, view.workspace)) continue;
+    spec.binds.push_back({tree, tree, true, true, true});
+    spec.writable.push_back(tree);
+  }
+  for (const std::string& tree : std::vector<std::string>(spec.writable)) {
+    if (auto done = pin_all(view, {tree, tree}, spec); !done) return done;
+  }
+  for (const std::string& path : view.read_only) {
+    if (!is_sessions_own(path)) spec.binds.push_back({path, path, false, false, true});
+  }
+  if (view.virtual_workspace) {
+    if (auto done = add_virtual_workspace(view, spec); !done) return done;
+  }
+  for (const TrustMount& mount : view.trust) {
+    spec.binds.push_back({mount.source, mount.target, false, false, false});
+  }
+  spec.masked.insert(spec.masked.end(), view.masked.begin(), view.masked.end());
+  spec.masked.insert(spec.masked.end(), view.own_paths.begin(), view.own_paths.end());
+  for (std::string& socket : visible_host_sockets(spec)) spec.masked.push_back(std::move(socket));
+  spec.files.push_back({"/etc/resolv.conf", resolv_conf()});
+  return {};
+}
+
 }  // namespace
 
 Result<sandbox::SessionSpec> build_session_spec(const SessionView& view) {
@@ -169,32 +231,9 @@ Result<sandbox::SessionSpec> build_session_spec(const SessionView& view) {
   spec.groups = view.user.groups;
   spec.own_user_namespace = view.own_user_namespace;
   spec.require_landlock = view.require_landlock;
-
-  spec.binds.push_back({view.workspace, view.workspace, view.workspace_writable, false, false});
-  if (view.workspace_writable) spec.writable.push_back(view.workspace);
-  for (const std::string& tree : view.writable) {
-    if (is_sessions_own(tree)) continue;
-    if (view.workspace_writable && beneath(tree, view.workspace)) continue;
-    spec.binds.push_back({tree, tree, true, true, true});
-    spec.writable.push_back(tree);
-  }
-  for (const std::string& tree : std::vector<std::string>(spec.writable)) {
-    if (auto done = pin_all(view, {tree, tree}, spec); !done) return std::unexpected(done.error());
-  }
-  for (const std::string& path : view.read_only) {
-    if (!is_sessions_own(path)) spec.binds.push_back({path, path, false, false, true});
-  }
-  if (view.virtual_workspace) {
-    if (auto done = add_virtual_workspace(view, spec); !done) return std::unexpected(done.error());
-  }
-  for (const TrustMount& mount : view.trust) {
-    spec.binds.push_back({mount.source, mount.target, false, false, false});
-  }
-  spec.masked.insert(spec.masked.end(), view.masked.begin(), view.masked.end());
-  spec.masked.insert(spec.masked.end(), view.own_paths.begin(), view.own_paths.end());
-  for (std::string& socket : visible_host_sockets(spec)) spec.masked.push_back(std::move(socket));
-  spec.files.push_back({"/etc/resolv.conf", resolv_conf()});
-
+  auto described =
+      view.own_namespaces ? describe_own_view(view, spec) : describe_hosts_view(view, spec);
+  if (!described) return std::unexpected(described.error());
   spec.seccomp_programs = view.seccomp_programs;
   // No core files: they would carry memory to wherever the host's core_pattern sends it.
   spec.limits.push_back({RLIMIT_CORE, 0, 0});

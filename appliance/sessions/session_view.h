@@ -32,6 +32,12 @@ struct SessionView {
   std::vector<std::string> own_programs;  // agentsh, agentshd, agentsh-init.
   std::vector<TrustMount> trust;
   bool require_landlock = true;
+  // Without namespaces of its own (sandbox/process/session_spec.h): what is not mounted is in
+  // `private_files`, beneath `private_directory`.
+  bool own_namespaces = true;
+  std::string private_directory;
+  std::vector<sandbox::ProvidedFile> private_files;
+  std::string notifier_program;
   std::vector<std::string>
       seccomp_programs;  // sandbox/seccomp/filter.h; the same for all sessions.
 };
@@ -42,7 +48,7 @@ inline constexpr std::string_view kResolverAddress = "198.18.0.53";
 inline constexpr std::string_view kVirtualWorkspace = "/workspace";
 
 // Fails when the workspace cannot be one ("/", or a directory that holds the daemon's own state
-// alone).
+// alone), and when something in it has to be hidden and the session has no mounts to hide it with.
 Result<sandbox::SessionSpec> build_session_spec(const SessionView& view);
 
 }  // namespace agentsh

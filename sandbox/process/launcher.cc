@@ -94,12 +94,14 @@ std::string explain_clone_failure(int error, bool own_user_namespace) {
     return "this host does not allow unprivileged user namespaces, which a session without root is "
            "made of; "
            "run the daemon as root, or allow them (sysctl kernel.unprivileged_userns_clone=1, "
-           "user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0)";
+           "user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0), or accept "
+           "sessions without namespaces (security.mode: landlock-only)";
   }
   if (error == EPERM) {
     return "this daemon runs as root, but may not make the namespaces that a session consists of "
            "(CAP_SYS_ADMIN is missing, or a seccomp filter of the container forbids it): allow "
-           "that, or run the daemon as an ordinary user";
+           "that, run the daemon as an ordinary user, or accept sessions without namespaces "
+           "(security.mode: landlock-only)";
   }
   return errno_error(error, "clone3").what;
 }
@@ -125,7 +127,9 @@ Result<std::pair<PidFd, pid_t>> clone_init(const SessionSpec& spec, const std::s
 
   int pidfd = -1;
   clone_args arguments{};
-  arguments.flags = kNamespaces | CLONE_PIDFD | (spec.own_user_namespace ? CLONE_NEWUSER : 0);
+  arguments.flags = CLONE_PIDFD;
+  if (spec.own_namespaces) arguments.flags |= kNamespaces;
+  if (spec.own_user_namespace) arguments.flags |= CLONE_NEWUSER;
   arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
   const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
@@ -180,8 +184,8 @@ Result<std::unique_ptr<SessionProcess>> SessionProcess::launch(
   auto init = clone_init(spec, init_program, sockets->second.get(), memory->get());
   if (!init) return std::unexpected(init.error());
   sockets->second.reset();
-  std::unique_ptr<SessionProcess> process(
-      new SessionProcess(std::move(sockets->first), std::move(init->first), init->second));
+  std::unique_ptr<SessionProcess> process(new SessionProcess(
+      std::move(sockets->first), std::move(init->first), init->second, spec.own_namespaces));
   if (auto done = process->set_up(prepare_network, meanwhile); !done)
     return std::unexpected(done.error());
   return process;
@@ -194,7 +198,8 @@ Result<> SessionProcess::set_up(const PrepareNetwork& prepare_network, const Mea
   }
   auto network = expect(control_.get(), MessageKind::kNetworkReady);
   if (!network) return std::unexpected(network.error());
-  auto sockets = take_sockets(std::move(*network));
+  auto sockets =
+      own_namespaces_ ? take_sockets(std::move(*network)) : Result<SessionSockets>(std::in_place);
   if (!sockets) return std::unexpected(sockets.error());
   auto proceed = prepare_network(std::move(*sockets), init_pid_);
   if (!proceed) return std::unexpected(proceed.error());
@@ -207,16 +212,30 @@ Result<> SessionProcess::set_up(const PrepareNetwork& prepare_network, const Mea
   auto ready = packet->as<Ready>();
   if (!ready) return std::unexpected(ready.error());
   landlock_abi_ = ready->landlock_abi;
+  if (!own_namespaces_) {
+    if (packet->fds.empty())
+      return fail("session set-up: no notifications", std::errc::protocol_error);
+    notifications_ = std::move(packet->fds[0]);
+  }
   return {};
 }
 
 SessionProcess::~SessionProcess() {
   kill();
   // The kernel ends init only after everything else in its PID namespace.
-  if (!init_.wait(5000)) log_error("sandbox", "session init {} does not end", init_pid_);
+  if (init_.wait(5000)) return;
+  log_error("sandbox", "session init {} does not end", init_pid_);
+  if (own_namespaces_) return;
+  [[maybe_unused]] auto gone = init_.signal(SIGKILL);
+  init_.wait(1000);
 }
 
 void SessionProcess::kill() {
+  if (!own_namespaces_) {
+    // Init ends its descendants first, because nobody else would.
+    ::shutdown(control_.get(), SHUT_RDWR);
+    return;
+  }
   [[maybe_unused]] auto gone = init_.signal(SIGKILL);  // Fails only when it has ended.
 }
 

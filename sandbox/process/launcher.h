@@ -25,7 +25,7 @@
 
 namespace agentsh::sandbox {
 
-// What init opened inside the session's network namespace.
+// What init opened inside the session's network namespace; nothing where it has none.
 struct SessionSockets {
   std::vector<UniqueFd> listeners;  // In the order of base/netns/session_network.h.
   UniqueFd socket_diagnostics;      // NETLINK_SOCK_DIAG (sock_diag(7)).
@@ -68,17 +68,22 @@ class SessionProcess {
   // A connection to a port of the session's own 127.0.0.1; `done` runs from handle_message().
   Result<> open_loopback(std::uint16_t port, std::function<void(Result<UniqueFd>)> done);
 
-  // SIGKILL to init, and so to everything.
+  // Ends init, and with it everything: by SIGKILL where it has a PID namespace, else it is told to.
   void kill();
   // Tells every command that has not ended that it failed: after handle_message() has failed.
   void abandon_commands();
 
   pid_t init_pid() const { return init_pid_; }
+  // Of a session without namespaces: where its connect(2) calls wait (seccomp/notifications.h).
+  UniqueFd take_notifications() { return std::move(notifications_); }
   int landlock_abi() const { return landlock_abi_; }
 
  private:
-  SessionProcess(UniqueFd control, PidFd init, pid_t init_pid)
-      : control_(std::move(control)), init_(std::move(init)), init_pid_(init_pid) {}
+  SessionProcess(UniqueFd control, PidFd init, pid_t init_pid, bool own_namespaces)
+      : control_(std::move(control)),
+        init_(std::move(init)),
+        init_pid_(init_pid),
+        own_namespaces_(own_namespaces) {}
   Result<> set_up(const PrepareNetwork& prepare_network, const Meanwhile& meanwhile);
 
   struct Command {
@@ -89,6 +94,8 @@ class SessionProcess {
   UniqueFd control_;
   PidFd init_;
   pid_t init_pid_;
+  bool own_namespaces_;
+  UniqueFd notifications_;
   int landlock_abi_ = 0;
   std::uint64_t next_id_ = 1;
   std::unordered_map<std::uint64_t, Command> commands_;

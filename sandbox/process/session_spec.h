@@ -56,6 +56,14 @@ struct SessionSpec {
   std::vector<gid_t> groups;
   bool own_user_namespace = false;  // Rootless.
 
+  // Off: in the host's namespaces, where neither they nor mounts can be had. Then the session is
+  // held by Landlock and seccomp alone: `binds` is empty, `masked` is left out of what Landlock
+  // lets be read, `files` are written into `private_directory`, and commands wait for the daemon at
+  // connect(2).
+  bool own_namespaces = true;
+  std::string private_directory;  // Made for it, mode 0700; where it may write beside `writable`.
+  std::string notifier_program;   // seccomp/filter.h, build_connect_notifier().
+
   // Filesystem. The session sees the host's root read-only, without its /proc, /sys, /dev, /run and
   // temporary directories; `binds` go on top in order, then `masked` paths (a directory becomes
   // empty and closed, a file unreadable), then `files`.
@@ -74,9 +82,9 @@ struct SessionSpec {
 };
 template <class Archive>
 void describe(Archive& archive, SessionSpec& spec) {
-  archive(spec.id, spec.uid, spec.gid, spec.groups, spec.own_user_namespace, spec.binds,
-          spec.masked, spec.files, spec.writable, spec.require_landlock, spec.seccomp_programs,
-          spec.limits);
+  archive(spec.id, spec.uid, spec.gid, spec.groups, spec.own_user_namespace, spec.own_namespaces,
+          spec.private_directory, spec.notifier_program, spec.binds, spec.masked, spec.files,
+          spec.writable, spec.require_landlock, spec.seccomp_programs, spec.limits);
 }
 
 }  // namespace agentsh::sandbox

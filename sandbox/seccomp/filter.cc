@@ -84,8 +84,11 @@ scmp_arg_cmp low32_equals(unsigned argument, std::uint64_t value, std::uint64_t 
 }
 
 // socket(2): what may be opened, and the errno that says best why the rest may not.
-void add_socket_rules(Filter& filter) {
-  filter.rule(SCMP_ACT_ALLOW, "socket", {low32_equals(0, AF_UNIX)});
+void add_socket_rules(Filter& filter, SocketRules sockets) {
+  // What only a network of the session's own makes harmless: datagrams and Unix sockets.
+  const std::uint32_t in_own_network =
+      sockets == SocketRules::kOwnNetwork ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM);
+  filter.rule(in_own_network, "socket", {low32_equals(0, AF_UNIX)});
   filter.rule(SCMP_ACT_ALLOW, "socket",
               {low32_equals(0, AF_NETLINK), low32_equals(2, NETLINK_ROUTE)});
   for (std::uint64_t family : {AF_INET, AF_INET6}) {
@@ -95,7 +98,7 @@ void add_socket_rules(Filter& filter) {
                    low32_equals(2, protocol)});
     }
     for (std::uint64_t protocol : {0, static_cast<int>(IPPROTO_UDP)}) {
-      filter.rule(SCMP_ACT_ALLOW, "socket",
+      filter.rule(in_own_network, "socket",
                   {low32_equals(0, family), low32_equals(1, SOCK_DGRAM, kTypeBits),
                    low32_equals(2, protocol)});
     }
@@ -117,13 +120,13 @@ void add_socket_rules(Filter& filter) {
   }
 }
 
-Result<std::string> build_allow_list() {
+Result<std::string> build_allow_list(SocketRules sockets) {
   auto filter = Filter::create(SCMP_ACT_ERRNO(ENOSYS));
   if (!filter) return std::unexpected(filter.error());
   for (const char* name : allowed_syscalls()) filter->rule(SCMP_ACT_ALLOW, name);
   for (int number : allowed_new_syscalls()) filter->rule(SCMP_ACT_ALLOW, number);
   for (const char* name : forbidden_syscalls()) filter->rule(SCMP_ACT_ERRNO(EPERM), name);
-  add_socket_rules(*filter);
+  add_socket_rules(*filter, sockets);
   for (std::uint64_t value : kPersonalities)
     filter->rule(SCMP_ACT_ALLOW, "personality", {low32_equals(0, value)});
   filter->rule(SCMP_ACT_ALLOW, "clone", {scmp_arg_cmp{0, SCMP_CMP_MASKED_EQ, kNamespaceFlags, 0}});
@@ -134,9 +137,18 @@ Result<std::string> build_allow_list() {
   return filter->export_program();
 }
 
-Result<std::string> build_refusals() {
+// Nobody connects in from the host's network, and nothing is sent before connect(2) was decided.
+void add_client_rules(Filter& filter) {
+  filter.rule(SCMP_ACT_ERRNO(EPERM), "listen");
+  filter.rule(SCMP_ACT_ERRNO(EPERM), "sendto", {low32_equals(3, MSG_FASTOPEN, MSG_FASTOPEN)});
+  filter.rule(SCMP_ACT_ERRNO(EPERM), "sendmsg", {low32_equals(2, MSG_FASTOPEN, MSG_FASTOPEN)});
+  filter.rule(SCMP_ACT_ERRNO(EPERM), "sendmmsg", {low32_equals(3, MSG_FASTOPEN, MSG_FASTOPEN)});
+}
+
+Result<std::string> build_refusals(SocketRules sockets) {
   auto filter = Filter::create(SCMP_ACT_ALLOW);
   if (!filter) return std::unexpected(filter.error());
+  if (sockets == SocketRules::kTcpClients) add_client_rules(*filter);
   for (std::uint64_t request : kRefusedIoctls) {
     filter->rule(SCMP_ACT_ERRNO(EPERM), "ioctl", {low32_equals(1, request)});
   }
@@ -154,16 +166,25 @@ Result<std::string> build_refusals() {
 
 }  // namespace
 
-Result<std::vector<std::string>> build_seccomp_programs() {
+Result<std::vector<std::string>> build_seccomp_programs(SocketRules sockets) {
   // Of several filters that answer with an errno the most recently installed one wins, so the more
   // telling one is last.
   std::vector<std::string> programs;
   for (auto build : {&build_allow_list, &build_refusals}) {
-    auto program = build();
+    auto program = build(sockets);
     if (!program) return std::unexpected(with_context(program.error(), "system-call filter"));
     programs.push_back(std::move(*program));
   }
   return programs;
+}
+
+Result<std::string> build_connect_notifier() {
+  auto filter = Filter::create(SCMP_ACT_ALLOW);
+  if (!filter) return std::unexpected(filter.error());
+  filter->rule(SCMP_ACT_NOTIFY, "connect");
+  auto program = filter->export_program();
+  if (!program) return std::unexpected(with_context(program.error(), "system-call notifications"));
+  return program;
 }
 
 }  // namespace agentsh::sandbox

@@ -11,23 +11,38 @@
 //                prlimit on others), and known dangerous ones that deserve EPERM rather than
 //                ENOSYS.
 //
+// A session without a network namespace has a third program, by which connect(2) waits for the
+// daemon (notifications.h); there, sockets are TCP only and nobody listens, so that connect() is
+// the only way out.
+//
 // Foreign architectures (i386 by int 0x80, x32) kill the process: their call numbers mean other
 // things. The kernel reads the low 32 bits of int arguments, so comparisons mask to 32 bits as
 // well.
 #pragma once
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 
 #include <string>
 #include <vector>
 
 namespace agentsh::sandbox {
 
+enum class SocketRules {
+  kOwnNetwork,  // The session has a network namespace, whose every way out is ours.
+  kTcpClients,  // It has the host's.
+};
+
 // The programs in the order in which they are to be installed, each an array of struct sock_filter
 // as bytes.
-Result<std::vector<std::string>> build_seccomp_programs();
+Result<std::vector<std::string>> build_seccomp_programs(SocketRules sockets);
+
+// The program by which connect(2) waits for whoever has the listener.
+Result<std::string> build_connect_notifier();
 
 // Installs one program on the calling thread; needs no_new_privs.
 Result<> install_seccomp_program(const std::string& program);
+// The same, with a listener for its notifications (seccomp_unotify(2)).
+Result<UniqueFd> install_seccomp_notifier(const std::string& program);
 
 }  // namespace agentsh::sandbox

@@ -323,8 +323,8 @@ class PoliciesAndConfigurations(harness.ApplianceTest):
 
     def test_configurations_are_refused_with_file_line_and_key(self):
         cases = {
-            "server: {state_dirr: /x}\n": "state_dir", "server: [\n": "", "security: {mode: minimal}\n": "security.mode",
-            "security: {mode: landlock-only}\n": "security.mode", "server: {tls: {enabled: true}}\n": "cert_file",
+            "server: {state_dirr: /x}\n": "state_dir", "server: [\n": "", "security: {mode: landlock}\n": "landlock-only",
+            "security: {mode: minimal, minimum_mode: landlock-only}\n": "security.minimum_mode", "server: {tls: {enabled: true}}\n": "cert_file",
             "dlp: {mode: shred}\n": "dlp.mode", "dlp: {detectors: {emial: audit}}\n": 'did you mean "email"',
             "dlp: {custom_patterns: [{name: a, regex: '('}]}\n": "custom_patterns", "proxy: {providers: {x: ftp://y}}\n": "providers",
             "server: {http: {addr: '127.0.0.1:1'}}\n": "auth.type", "audit: {on_write_error: shrug}\n": "on_write_error",
@@ -347,16 +347,19 @@ class PoliciesAndConfigurations(harness.ApplianceTest):
 
 
 class WithoutNamespaces(unittest.TestCase):
-    """Hosts that lack what a session is made of: refused with a sentence, never run without it."""
+    """Hosts that lack what a session is made of: refused with a sentence, never run without it unless asked to."""
 
-    def refused(self, user, prefix, words):
-        world = harness.shared_world()
-        appliance = harness.Appliance(world, user, prefix=prefix)
+    def start(self, user, prefix, config=""):
+        appliance = harness.Appliance(harness.shared_world(), user, config=config, prefix=prefix)
         self.addCleanup(appliance.stop)
         if user:  # Clients come from the same user namespace, or the daemon cannot see who they are.
             as_user = appliance.as_user
             appliance.as_user = lambda command: ["nsenter", "--user", "--target", str(appliance.daemon.pid),
                                                  *as_user(command)]
+        return appliance
+
+    def refused(self, user, prefix, words):
+        appliance = self.start(user, prefix)
         created = appliance.cli("session", "create", "--workspace", appliance.workspace())
         self.assertNotEqual(created.returncode, 0, created.stdout)
         for word in words:
@@ -367,13 +370,31 @@ class WithoutNamespaces(unittest.TestCase):
         self.assertNotIn(b"ran", ran.stdout)
         self.assertIsNone(appliance.daemon.poll())
 
+    def runs_in_mode(self, mode, user, prefix):
+        appliance = self.start(user, prefix, config=f"security: {{mode: {mode}}}\n")
+        created = appliance.cli("session", "create", "--workspace", appliance.workspace())
+        self.assertEqual(created.returncode, 0, created.stderr.decode())
+        sid = created.stdout.decode().strip()
+        fetched = appliance.cli("exec", sid, "--", "curl", "-s", "https://www.example.com/")
+        self.assertEqual(fetched.stdout, b"hello\n", fetched.stderr.decode() + appliance.log_text()[-2000:])
+        self.assertEqual(appliance.cli("session", "destroy", sid).returncode, 0)
+
+    NO_USER_NAMESPACES = ["/usr/bin/python3", pathlib.Path(__file__).with_name("no_user_namespaces.py")]
+    FEW_RIGHTS = ["setpriv", "--bounding-set", "-sys_admin,-bpf", "--inh-caps", "-sys_admin,-bpf"]
+
     def test_no_user_namespaces(self):
-        self.refused("nobody", ["/usr/bin/python3", pathlib.Path(__file__).with_name("no_user_namespaces.py")],
-                     ["does not allow unprivileged user namespaces", "user.max_user_namespaces"])
+        self.refused("nobody", self.NO_USER_NAMESPACES,
+                     ["does not allow unprivileged user namespaces", "user.max_user_namespaces",
+                      "security.mode: landlock-only"])
+        for mode in ("landlock-only", "minimal"):
+            with self.subTest(mode):
+                self.runs_in_mode(mode, "nobody", self.NO_USER_NAMESPACES)
 
     def test_root_without_the_right_to_make_namespaces(self):
-        self.refused(None, ["setpriv", "--bounding-set", "-sys_admin,-bpf", "--inh-caps", "-sys_admin,-bpf"],
-                     ["CAP_SYS_ADMIN", "ordinary user"])
+        self.refused(None, self.FEW_RIGHTS, ["CAP_SYS_ADMIN", "ordinary user", "security.mode: landlock-only"])
+        for mode in ("landlock-only", "minimal"):
+            with self.subTest(mode):
+                self.runs_in_mode(mode, None, self.FEW_RIGHTS)
 
     def test_ebpf_is_required_and_missing(self):
         world = harness.shared_world()

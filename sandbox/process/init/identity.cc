@@ -37,14 +37,18 @@ Result<> empty_capability_sets() {
 }  // namespace
 
 Result<> drop_privileges(const SessionSpec& spec) {
-  if (auto done = drop_bounding_set(); !done) return done;
-  // uid 0 must not regain capabilities at exec.
-  constexpr unsigned long kSecure =
-      SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED |
-      SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
-  if (::prctl(PR_SET_SECUREBITS, kSecure, 0, 0, 0) != 0)
-    return std::unexpected(errno_error("PR_SET_SECUREBITS"));
-  if (!spec.own_user_namespace) {
+  // An ordinary user without a user namespace has nothing to drop, and may not try.
+  const bool privileged = spec.own_user_namespace || ::geteuid() == 0;
+  if (privileged) {
+    if (auto done = drop_bounding_set(); !done) return done;
+    // uid 0 must not regain capabilities at exec.
+    constexpr unsigned long kSecure =
+        SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED |
+        SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+    if (::prctl(PR_SET_SECUREBITS, kSecure, 0, 0, 0) != 0)
+      return std::unexpected(errno_error("PR_SET_SECUREBITS"));
+  }
+  if (privileged && !spec.own_user_namespace) {
     if (::setgroups(spec.groups.size(), spec.groups.data()) != 0)
       return std::unexpected(errno_error("setgroups"));
     if (::setresgid(spec.gid, spec.gid, spec.gid) != 0)
@@ -57,8 +61,13 @@ Result<> drop_privileges(const SessionSpec& spec) {
     return std::unexpected(errno_error("PR_SET_NO_NEW_PRIVS"));
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
     return std::unexpected(errno_error("PR_SET_DUMPABLE"));
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+  // Without a PID namespace init must outlive the daemon long enough to end what it started, which
+  // it does when the control socket closes.
+  const unsigned long at_daemons_end = spec.own_namespaces ? SIGKILL : 0;
+  if (::prctl(PR_SET_PDEATHSIG, at_daemons_end, 0, 0, 0) != 0)
     return std::unexpected(errno_error("PR_SET_PDEATHSIG"));
+  if (!spec.own_namespaces && ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
+    return std::unexpected(errno_error("PR_SET_CHILD_SUBREAPER"));
   return {};
 }
 

@@ -4,11 +4,13 @@
 // filesystem exists, and holds nothing of the daemon's.
 #include "base/fd_passing.h"
 #include "base/file_io.h"
-#include "sandbox/landlock/ruleset.h"
 #include "sandbox/process/init/commands.h"
+#include "sandbox/process/init/descendants.h"
 #include "sandbox/process/init/filesystem.h"
 #include "sandbox/process/init/identity.h"
+#include "sandbox/process/init/landlock.h"
 #include "sandbox/process/init/network.h"
+#include "sandbox/process/init/private_directory.h"
 #include "sandbox/process/init_protocol.h"
 #include "sandbox/process/session_spec.h"
 #include "sandbox/seccomp/filter.h"
@@ -28,10 +30,6 @@
 namespace agentsh::sandbox {
 namespace {
 
-// What may be written in every session, beside the specification's trees. All of it is the
-// session's own.
-constexpr const char* kOwnWritable[] = {"/tmp", "/var/tmp", "/dev/shm", "/run", "/var/run"};
-
 Result<SessionSpec> read_spec() {
   UniqueFd memory(kInitSpecFd);
   auto data = read_all(memory.get(), 64 << 20, "session specification");
@@ -40,8 +38,9 @@ Result<SessionSpec> read_spec() {
 }
 
 // Opens the network, tells the daemon, and closes it in by what the daemon answers.
-Result<> build_network() {
-  auto sockets = open_session_sockets();
+Result<> build_network(const SessionSpec& spec) {
+  auto sockets =
+      spec.own_namespaces ? open_session_sockets() : Result<std::vector<UniqueFd>>(std::in_place);
   if (!sockets) return std::unexpected(sockets.error());
   std::vector<int> fds;
   for (const UniqueFd& socket : *sockets) fds.push_back(socket.get());
@@ -55,39 +54,6 @@ Result<> build_network() {
   return proceed->nft_batch.empty() ? Result<>() : apply_firewall(proceed->nft_batch);
 }
 
-Result<int> apply_landlock(const SessionSpec& spec) {
-  const int abi = LandlockRuleset::abi();
-  if (abi == 0) {
-    if (spec.require_landlock) {
-      return fail(
-          "the kernel has no Landlock (CONFIG_SECURITY_LANDLOCK, lsm=...,landlock), which the "
-          "policy's floor "
-          "rests on");
-    }
-    return 0;
-  }
-  auto ruleset = LandlockRuleset::create(abi);
-  if (!ruleset) return std::unexpected(ruleset.error());
-  auto allow = [&](const std::string& path, LandlockRuleset::Rights rights) -> Result<> {
-    if (::access(path.c_str(), F_OK) != 0) return {};
-    return ruleset->allow(path, rights);
-  };
-  if (auto done = allow("/", LandlockRuleset::Rights::kReadExecute); !done)
-    return std::unexpected(done.error());
-  if (auto done = allow("/dev", LandlockRuleset::Rights::kDevice); !done)
-    return std::unexpected(done.error());
-  for (const char* path : kOwnWritable) {
-    if (auto done = allow(path, LandlockRuleset::Rights::kReadWrite); !done)
-      return std::unexpected(done.error());
-  }
-  for (const std::string& path : spec.writable) {
-    if (auto done = allow(path, LandlockRuleset::Rights::kReadWrite); !done)
-      return std::unexpected(done.error());
-  }
-  if (auto done = ruleset->restrict_self(); !done) return std::unexpected(done.error());
-  return abi;
-}
-
 Result<> apply_limits(const SessionSpec& spec) {
   for (const ResourceLimit& limit : spec.limits) {
     const rlimit value{limit.soft, limit.hard};
@@ -98,22 +64,43 @@ Result<> apply_limits(const SessionSpec& spec) {
   return {};
 }
 
-Result<Ready> build_session(const SessionSpec& spec) {
-  if (auto done = build_network(); !done)
+// What the daemon hears when the session stands.
+struct Built {
+  Ready ready;
+  UniqueFd notifications;  // Of a session without namespaces.
+};
+
+Result<Built> build_session(const SessionSpec& spec) {
+  // Whatever we were told: in namespaces that are not ours nothing may be mounted or set up.
+  if (spec.own_namespaces != (::getpid() == 1))
+    return fail("agentsh-init and agentshd do not fit together: install both anew");
+  if (auto done = build_network(spec); !done)
     return std::unexpected(with_context(done.error(), "network"));
-  if (auto done = build_filesystem(spec); !done)
-    return std::unexpected(with_context(done.error(), "filesystem"));
+  if (spec.own_namespaces) {
+    if (auto done = build_filesystem(spec); !done)
+      return std::unexpected(with_context(done.error(), "filesystem"));
+  }
   if (auto done = apply_limits(spec); !done) return std::unexpected(done.error());
   if (auto done = drop_privileges(spec); !done)
     return std::unexpected(with_context(done.error(), "privileges"));
+  if (!spec.own_namespaces) {
+    if (auto done = make_private_directory(spec); !done) return std::unexpected(done.error());
+  }
   // After the mounts, because a ruleset freezes the mount tree, and after the user switch, so that
   // opening the trees does not use more than the user's own rights.
   auto abi = apply_landlock(spec);
   if (!abi) return std::unexpected(with_context(abi.error(), "landlock"));
+  Built built;
+  built.ready.landlock_abi = *abi;
   for (const std::string& program : spec.seccomp_programs) {
     if (auto done = install_seccomp_program(program); !done) return std::unexpected(done.error());
   }
-  return Ready{*abi};
+  if (!spec.own_namespaces) {
+    auto listener = install_seccomp_notifier(spec.notifier_program);
+    if (!listener) return std::unexpected(listener.error());
+    built.notifications = std::move(*listener);
+  }
+  return built;
 }
 
 void start_command(Commands& commands, Packet packet) {
@@ -183,14 +170,20 @@ int run() {
   ::signal(SIGPIPE, SIG_IGN);
   ::umask(022);
   auto spec = read_spec();
-  auto ready = spec ? build_session(*spec) : Result<Ready>(std::unexpected(spec.error()));
-  if (!ready) {
+  auto built = spec ? build_session(*spec) : Result<Built>(std::unexpected(spec.error()));
+  if (!built) {
     [[maybe_unused]] auto ignored =
-        send_message(kInitControlFd, MessageKind::kSetupFailed, SetupFailed{ready.error().what});
+        send_message(kInitControlFd, MessageKind::kSetupFailed, SetupFailed{built.error().what});
     return 1;
   }
-  if (!send_message(kInitControlFd, MessageKind::kReady, *ready)) return 1;
+  std::vector<int> fds;
+  if (built->notifications) fds.push_back(built->notifications.get());
+  if (!send_message(kInitControlFd, MessageKind::kReady, built->ready, fds)) return 1;
+  // The daemon alone answers: with it gone, what waits fails.
+  built->notifications.reset();
   serve();
+  // A PID namespace ends with its first process. Without one we end what is left.
+  if (!spec->own_namespaces) end_descendants();
   return 0;
 }
 

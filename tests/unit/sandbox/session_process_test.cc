@@ -41,7 +41,7 @@ class SessionProcessTest : public ::testing::Test {
   void SetUp() override {
     workspace_ = "/tmp/agentsh-test-" + random_name(8);
     std::filesystem::create_directory(workspace_);
-    auto programs = build_seccomp_programs();
+    auto programs = build_seccomp_programs(SocketRules::kOwnNetwork);
     ASSERT_TRUE(programs) << programs.error().what;
     spec_.id = "test";
     // As root the kernel gives the namespaces; as anybody else a user namespace of one's own does.
