@@ -273,14 +273,11 @@ class ResultFilter::State {
     if (!message) return std::unexpected(message.error());
     const auto& response = std::get<CopyResponse>(*message);
     const bool binary = format().kind == CopyFormat::Kind::kBinary;
-    if ((response.format == 1) != binary)
-      return fail("COPY answers in another format than the statement asks for");
     columns_.clear();
     if (settings_.masks) {
       for (const PlannedColumn& column : settings_.masks->copy_columns)
         columns_.push_back({.mask = column.mask, .type = column.type, .binary = binary});
     }
-    // Only what is masked has to be where it was planned.
     const bool masks =
         std::ranges::any_of(columns_, [](const Planned& c) { return c.mask != nullptr; });
     if (masks && columns_.size() != response.column_formats.size())
@@ -288,6 +285,8 @@ class ResultFilter::State {
     if (columns_.size() != response.column_formats.size())
       columns_.assign(response.column_formats.size(), {.binary = binary});
     copy_.reset();
+    if ((masks || editor_.detects()) && (response.format == 1) != binary)
+      return fail("COPY answers in another format than the statement asks for");
     if (masks || editor_.detects())
       copy_.emplace(format(), columns_.size(),
                     [this](std::size_t column, Bytes value, std::string& edited) {
