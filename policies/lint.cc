@@ -44,13 +44,13 @@ bool all_covered(const std::vector<Glob>& wider, const std::vector<Glob>& narrow
   });
 }
 
-void check_message(const RuleHead& rule, std::string_view key,
+void check_message(const std::string& message, SourcePosition where, std::string_view key,
                    std::initializer_list<std::string_view> known, Findings& findings) {
-  for (std::string_view name : message_names(rule.message)) {
+  for (std::string_view name : message_names(message)) {
     if (std::ranges::find(known, name) != known.end()) continue;
     const std::vector<std::string_view> candidates(known);
     findings.add(
-        "unknown-placeholder", rule.where, fmt::format("{}.message", key),
+        "unknown-placeholder", where, fmt::format("{}.message", key),
         fmt::format("{{{{.{}}}}} is shown as it is written: there is no such value here", name),
         std::string(closest_word(name, candidates).value_or("")));
   }
@@ -69,10 +69,13 @@ std::vector<Diagnostic> lint(const Policy& policy) {
   check_names(policy.signal_rules, "signal_rules", findings);
   check_names(policy.dns_redirects, "dns_redirects", findings);
   check_names(policy.connect_redirects, "connect_redirects", findings);
+  check_names(policy.database.rules, "database_rules", findings);
+  check_names(policy.database.connection_rules, "database_connection_rules", findings);
   check_network(policy, **compiled, findings);
   check_redirects(policy, findings);
   check_files(policy, **compiled, findings);
   check_commands(policy, **compiled, findings);
+  check_database(policy, findings);
   return findings.sorted();
 }
 

@@ -4,7 +4,8 @@
 //
 // Every finding has the name of its check (in brackets in the text form):
 //   never-matches         no input can match the rule, or one of its patterns
-//   shadowed-rule         an earlier rule decides everything that this one could
+//   shadowed-rule         an earlier rule (of databases: a denial anywhere) decides everything that
+//                         this one could
 //   duplicate-name        two rules of one section share a name, so events cannot tell them apart
 //   lone-star             `*` in domains: any host, unnamed addresses included (a note)
 //   domain-bypass         a denial by name that another rule lets an address literal around

@@ -45,11 +45,16 @@ void check_network(const Policy& written, const CompiledPolicy& compiled, Findin
 void check_redirects(const Policy& written, Findings& findings);
 void check_files(const Policy& written, const CompiledPolicy& compiled, Findings& findings);
 void check_commands(const Policy& written, const CompiledPolicy& compiled, Findings& findings);
+void check_database(const Policy& written, Findings& findings);
 
 // Does every glob of `narrower` have one of `wider` that covers it?
 bool all_covered(const std::vector<Glob>& wider, const std::vector<Glob>& narrower);
 // A message's placeholders that are not among `known`.
-void check_message(const RuleHead& rule, std::string_view key,
+void check_message(const std::string& message, SourcePosition where, std::string_view key,
                    std::initializer_list<std::string_view> known, Findings& findings);
+inline void check_message(const RuleHead& rule, std::string_view key,
+                          std::initializer_list<std::string_view> known, Findings& findings) {
+  check_message(rule.message, rule.where, key, known, findings);
+}
 
 }  // namespace agentsh::policy::lint_checks

@@ -44,7 +44,7 @@ INSTANTIATE_TEST_SUITE_P(Shipped, Pack,
                          ::testing::Values("packs/default.yaml", "packs/agent-default.yaml",
                                            "packs/dev-safe.yaml", "packs/ci-strict.yaml",
                                            "packs/agent-sandbox.yaml", "packs/observe.yaml",
-                                           "examples/annotated.yaml"),
+                                           "examples/annotated.yaml", "examples/database.yaml"),
                          [](const auto& info) {
                            std::string name = info.param;
                            for (char& c : name) {
