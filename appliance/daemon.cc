@@ -332,7 +332,7 @@ Result<> Daemon::State::open_network() {
   secrets =
       std::make_shared<secrets::SecretStore>(secrets::SecretStore::Options{.reader = ::geteuid()});
   llm->set_secrets(secrets);
-  auto service = NetworkService::create(values(), *recorder);
+  auto service = NetworkService::create(values(), *recorder, secrets);
   if (!service) return std::unexpected(service.error());
   network = std::move(*service);
   auto programs = sandbox::build_seccomp_programs(confinement == Confinement::kNamespaces

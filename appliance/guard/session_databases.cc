@@ -52,7 +52,7 @@ std::shared_ptr<const pg::GuardedService> ServiceRules::get(const std::string& s
   const auto declared = std::ranges::find(database.services, service, &policy::DbService::name);
   std::shared_ptr<const pg::GuardedService> result;
   if (declared != database.services.end()) {
-    auto made = pg::GuardedService::compile(database, *declared);
+    auto made = pg::GuardedService::compile(policy->policy(), *declared);
     if (made)
       result = std::move(*made);
     else
@@ -92,8 +92,21 @@ std::optional<std::string> SessionDatabases::service_at(const Endpoint& destinat
 boost::asio::awaitable<void> SessionDatabases::serve(flows::Connection& connection,
                                                      std::string service) {
   auto context = std::make_shared<pg::GuardContext>();
+  const auto declared = rules_->get(service);
   context->service = ServiceRules::watch(rules_, std::move(service));
   context->cancels = cancels_;
+  context->credentials = credentials_;
+  // A login that is relayed works only without TLS on this leg, which never leaves the machine.
+  if (declared != nullptr && declared->service.credentials) {
+    context->accept_tls = [flow = connection.context, host = declared->service.upstream_host](
+                              std::unique_ptr<net::ByteStream> client) {
+      return flow->tls->accept(std::move(client), {.leaf_name = host,
+                                                   .server_name = {},
+                                                   .timeout = flow->options.hello,
+                                                   .alpn = {"postgresql"},
+                                                   .any_server_name = true});
+    };
+  }
   context->client_identity = gate_->session_id();
   co_await pg::run_guard(connection, std::move(context));
 }

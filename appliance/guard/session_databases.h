@@ -38,10 +38,12 @@ class ServiceRules {
 
 class SessionDatabases final : public flows::DatabaseGuard {
  public:
-  SessionDatabases(std::shared_ptr<policy::Gate> gate, std::shared_ptr<pg::CancelTable> cancels)
+  SessionDatabases(std::shared_ptr<policy::Gate> gate, std::shared_ptr<pg::CancelTable> cancels,
+                   std::shared_ptr<pg::CredentialSource> credentials)
       : gate_(gate),
         rules_(std::make_shared<ServiceRules>(std::move(gate))),
-        cancels_(std::move(cancels)) {}
+        cancels_(std::move(cancels)),
+        credentials_(std::move(credentials)) {}
 
   std::optional<std::string> service_at(const Endpoint& destination,
                                         const flows::NameLeases& leases) const override;
@@ -57,6 +59,7 @@ class SessionDatabases final : public flows::DatabaseGuard {
   const std::shared_ptr<policy::Gate> gate_;
   const std::shared_ptr<ServiceRules> rules_;
   const std::shared_ptr<pg::CancelTable> cancels_;
+  const std::shared_ptr<pg::CredentialSource> credentials_;
   LockGuarded<std::map<std::string, Seen>> bypasses_;  // By destination: one event a minute.
 };
 

@@ -1,6 +1,7 @@
 #include "appliance/network/network_service.h"
 
 #include "appliance/guard/session_databases.h"
+#include "appliance/guard/upstream_credentials.h"
 #include "appliance/network/configured_policy.h"
 #include "appliance/network/kernel_rules.h"
 #include "base/domain.h"
@@ -198,6 +199,7 @@ struct NetworkService::State {
   std::shared_ptr<ProxyAddress> corporate_proxy;
   // Clients cancel their own statements only: the keys are of all sessions together.
   const std::shared_ptr<pg::CancelTable> cancels = std::make_shared<pg::CancelTable>();
+  std::shared_ptr<pg::CredentialSource> credentials;
   std::size_t next_lane = 0;
   std::mutex mutex;  // Guards `served`, which record_refusal() reads from the redirector's thread.
   std::map<std::string, std::shared_ptr<Served>, std::less<>> served;
@@ -323,7 +325,8 @@ std::shared_ptr<const flows::FlowContext> NetworkService::State::context_for(
                                                      entry.session.gate->session_id());
   context->connector = connector;
   context->services = entry.session.services;
-  context->databases = std::make_shared<guard::SessionDatabases>(entry.session.gate, cancels);
+  context->databases =
+      std::make_shared<guard::SessionDatabases>(entry.session.gate, cancels, credentials);
   context->inspectors = std::make_shared<flows::InspectorChainFactory>(
       std::vector<std::shared_ptr<flows::HttpInspectorFactory>>{entry.session.services, entry.mcp,
                                                                 entry.session.inspectors});
@@ -422,9 +425,12 @@ awaitable<void> NetworkService::State::read_refusals(std::shared_ptr<Door> door,
   }
 }
 
-Result<std::unique_ptr<NetworkService>> NetworkService::create(const config::ServerConfig& config,
-                                                               audit::Recorder& recorder) {
+Result<std::unique_ptr<NetworkService>> NetworkService::create(
+    const config::ServerConfig& config, audit::Recorder& recorder,
+    std::shared_ptr<services::SecretSource> secrets) {
   auto state = std::make_unique<State>(config, recorder);
+  state->credentials =
+      std::make_shared<guard::UpstreamCredentials>(std::move(secrets), ::geteuid());
   if (auto made = state->create_lanes(); !made) return std::unexpected(made.error());
   if (auto made = state->create_connector(); !made) return std::unexpected(made.error());
   return std::unique_ptr<NetworkService>(new NetworkService(std::move(state)));

@@ -30,8 +30,9 @@ namespace flows {
 class HttpInspectorFactory;
 }
 namespace services {
+class SecretSource;
 class SessionServices;
-}
+}  // namespace services
 
 // A session as the network sees it.
 struct NetworkSession {
@@ -45,8 +46,9 @@ struct NetworkSession {
 
 class NetworkService {
  public:
-  static Result<std::unique_ptr<NetworkService>> create(const config::ServerConfig& config,
-                                                        audit::Recorder& recorder);
+  static Result<std::unique_ptr<NetworkService>> create(
+      const config::ServerConfig& config, audit::Recorder& recorder,
+      std::shared_ptr<services::SecretSource> secrets);
   // Ends all connections, the workers' threads last.
   ~NetworkService();
 

@@ -99,22 +99,45 @@ asio::awaitable<void> run_raw(Connection& connection) {
 
 namespace {
 
-// ErrorResponse, FATAL: for whoever sends a StartupMessage. One who asks for encryption first takes
-// its first letter for the answer of a server that is too old to know the question, and says what
-// follows.
+// ErrorResponse, FATAL.
 constexpr std::string_view kUndeclared =
     "SFATAL\0VFATAL\0C28000\0"
     "Mthe policy permits databases only as db_services, and this server is none\0\0"sv;
 
+// A request for encryption, of eight bytes, is at the front: SSLRequest or GSSENCRequest.
+bool asks_for_encryption(Bytes start) {
+  constexpr std::uint32_t kSsl = 80877103, kGss = 80877104;
+  ByteReader reader(start);
+  const bool eight = reader.u32() == 8;
+  const std::uint32_t code = reader.u32();
+  return reader.ok() && eight && (code == kSsl || code == kGss);
+}
+
+// Whoever asks for encryption first is told that there is none, so that the reason reaches the
+// client after its StartupMessage.
+asio::awaitable<bool> answer_encryption_requests(Connection& connection) {
+  constexpr std::uint8_t kNo = 'N';
+  while (asks_for_encryption(connection.start.data())) {
+    connection.start.consume(8);
+    if (!co_await write_all(*connection.client, {&kNo, 1}, {}, connection.bytes_received))
+      co_return false;
+    if (!connection.start.empty()) co_return true;
+    const net::IoResult got = co_await read_more(*connection.client, connection.start);
+    if (got.status != net::IoStatus::kOk) co_return false;
+  }
+  co_return true;
+}
+
 asio::awaitable<void> refuse_database(Connection& connection) {
+  net::StreamDeadline deadline(*connection.client);
+  deadline.expires_after(connection.options().hello);
+  if (!co_await answer_encryption_requests(connection)) co_return;
   ByteWriter answer;
   answer.u8('E');
   answer.u32(static_cast<std::uint32_t>(4 + kUndeclared.size()));
   answer.text(kUndeclared);
   static_cast<void>(
       co_await write_all(*connection.client, answer.view(), {}, connection.bytes_received));
-  net::StreamDeadline deadline(*connection.client);
-  deadline.expires_after(connection.options().hello);
   co_await net::drain_and_close(*connection.client, 64 << 10);
 }
 

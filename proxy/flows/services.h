@@ -21,6 +21,10 @@
 #include <string_view>
 #include <vector>
 
+namespace agentsh::certs {
+class Leaf;
+}
+
 namespace agentsh::flows {
 
 // The session's door to decisions and records (policies/gate.h).
@@ -95,6 +99,7 @@ struct TlsConnectRequest {
   std::uint16_t port = 0;
   std::chrono::milliseconds timeout{};
   std::vector<std::string> alpn = {"http/1.1"};
+  std::shared_ptr<const certs::Leaf> certificate = {};  // Ours, if the server asks; null: none.
 };
 
 class TlsServices {

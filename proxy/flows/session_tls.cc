@@ -70,6 +70,7 @@ asio::awaitable<Result<TlsLeg>> SessionTls::connect(std::unique_ptr<net::ByteStr
   options.host = std::move(request.host);
   options.port = request.port;
   options.alpn = std::move(request.alpn);
+  options.certificate = std::move(request.certificate);
   options.timeout = request.timeout;
   auto stream = co_await net::connect_tls(contexts->client, std::move(server), std::move(options));
   if (!stream) co_return std::unexpected(as_flow_error(std::move(stream.error())));

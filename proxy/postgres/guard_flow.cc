@@ -5,11 +5,11 @@
 #include "proxy/flows/stream_io.h"
 #include "proxy/net/deadlines.h"
 #include "proxy/net/socket_stream.h"
+#include "proxy/postgres/login_flow.h"
 #include "proxy/postgres/statement_event.h"
 #include "proxy/postgres/statement_relay.h"
 #include "proxy/postgres/upstream_leg.h"
 #include "sqlguard/codec/startup.h"
-#include "sqlguard/login/relayed_login.h"
 #include "sqlguard/login/service_login.h"
 #include "sqlguard/login/startup_settings.h"
 
@@ -57,8 +57,6 @@ class GuardFlow {
   asio::awaitable<void> pass_replication(const sql::StartupMessage& startup);
   asio::awaitable<void> pass_through();
   asio::awaitable<void> cancel(const sql::CancelRequest& request);
-  asio::awaitable<bool> log_in(sql::RelayedLogin& login, ServerLeg& leg);
-  asio::awaitable<sql::LoginResult<bool>> step_login(sql::RelayedLogin& login, ServerLeg& leg);
   DatabaseClient describe(const sql::StartupSettings& settings) const;
   void record_failed_login(const sql::LoginFailure& why);
 
@@ -69,6 +67,7 @@ class GuardFlow {
   sql::SessionState session_;
   Buffer from_server_;
   bool tls_ = false;
+  std::vector<std::uint8_t> end_point_;  // Of the certificate that the client was shown.
 };
 
 asio::awaitable<bool> GuardFlow::read_client() {
@@ -155,6 +154,7 @@ asio::awaitable<bool> GuardFlow::open_tls(bool asked) {
   c_.client = std::move(leg->stream);
   // PostgreSQL demands ALPN of those who speak TLS without asking.
   if (!asked && leg->alpn != "postgresql") co_return false;
+  end_point_ = std::move(leg->end_point);
   tls_ = c_.tls = true;
   co_return true;
 }
@@ -172,7 +172,8 @@ asio::awaitable<void> GuardFlow::cancel(const sql::CancelRequest& request) {
 
 DatabaseClient GuardFlow::describe(const sql::StartupSettings& settings) const {
   DatabaseClient client = client_;
-  client.user = settings.user;
+  client.user = sql::upstream_user(service_->service, settings.user);
+  if (service_->service.credentials) client.client_identity = settings.user;
   client.database = settings.database;
   client.application_name = settings.application_name;
   return client;
@@ -264,58 +265,6 @@ void GuardFlow::record_failed_login(const sql::LoginFailure& why) {
   c_.context->policy->record(std::move(event));
 }
 
-// What either side said so far, to the other. True: the login is complete.
-asio::awaitable<sql::LoginResult<bool>> GuardFlow::step_login(sql::RelayedLogin& login,
-                                                              ServerLeg& leg) {
-  auto step = login.from_server(from_server_.data());
-  if (!step) co_return std::unexpected(std::move(step.error()));
-  from_server_.consume(step->taken);
-  if (!step->send.empty() && !co_await reply(step->send))
-    co_return std::unexpected(failure(sql::kConnectionFailure, "the client has gone"));
-  if (step->done) co_return true;
-  co_return false;
-}
-
-asio::awaitable<bool> GuardFlow::log_in(sql::RelayedLogin& login, ServerLeg& leg) {
-  // Its own times: a person may be asked for a password.
-  net::StreamDeadline deadline(*leg.stream);
-  deadline.expires_after(c_.options().request_head);
-  std::uint64_t sent = 0;
-  const auto first = login.begin();
-  if (!co_await flows::write_all(*leg.stream, first, {}, sent)) co_return false;
-  for (;;) {
-    const IoResult got =
-        co_await flows::read_more(*leg.stream, from_server_, flows::ReadFirst::kTry);
-    if (got.status != IoStatus::kOk) {
-      auto why = failure(sql::kConnectionFailure, "the database server closed the connection");
-      record_failed_login(why);
-      co_await refuse(std::move(why));
-      co_return false;
-    }
-    auto done = co_await step_login(login, leg);
-    if (!done) {
-      record_failed_login(done.error());
-      co_await refuse(std::move(done.error()));
-      co_return false;
-    }
-    if (*done) co_return true;
-    // While the server waits for the client, the client is listened to.
-    while (login.awaits_client()) {
-      if (c_.start.empty() && !co_await read_client()) co_return false;
-      auto step = login.from_client(c_.start.data());
-      if (!step) {
-        record_failed_login(step.error());
-        co_await refuse(std::move(step.error()));
-        co_return false;
-      }
-      c_.start.consume(step->taken);
-      if (!step->send.empty() && !co_await flows::write_all(*leg.stream, step->send, {}, sent))
-        co_return false;
-      if (step->taken == 0 && !co_await read_client()) co_return false;
-    }
-  }
-}
-
 // The policy permits replication: what is in it is not looked into.
 asio::awaitable<void> GuardFlow::pass_replication(const sql::StartupMessage& startup) {
   auto address = co_await upstream();
@@ -353,33 +302,35 @@ asio::awaitable<void> GuardFlow::serve(sql::StartupMessage startup) {
 
   auto address = co_await upstream();
   if (!address) co_return co_await refuse(failure(sql::kConnectionFailure, address.error().what));
-  auto leg = co_await connect_server(c_, *address);
-  if (!leg) {
-    record_failed_login(leg.error());
-    co_return co_await refuse(std::move(leg.error()));
-  }
-  client_.upstream_subject = leg->subject;
   const sql::Negotiation negotiation = sql::negotiate(startup);
   if (negotiation.answer) {
     ByteWriter answer;
     write(sql::BackendMessage{*negotiation.answer}, answer);
     if (!co_await reply(answer.view())) co_return;
   }
-  sql::RelayedLogin login(sql::upstream_startup(*settings, negotiation.minor),
-                          sql::relayed_login_of(service_->service, tls_));
-  if (!co_await log_in(login, *leg)) {
-    leg->stream->close();
-    co_return;
+  LoginRequest request{.service = service_,
+                       .credentials = context_->credentials,
+                       .address = *address,
+                       .startup = sql::upstream_startup(*settings, negotiation.minor, client_.user),
+                       .client_user = settings->user,
+                       .client_tls = tls_,
+                       .client_end_point = std::move(end_point_)};
+  auto logged_in = co_await log_in(c_, std::move(request), from_server_);
+  if (!logged_in) {
+    record_failed_login(logged_in.error());
+    co_return co_await refuse(std::move(logged_in.error()));
   }
-  address->targets = {leg->target};
+  client_.upstream_subject = logged_in->leg.subject;
+  address->targets = {logged_in->leg.target};
   RelayStart start{.context = context_,
                    .service = service_,
                    .client = client_,
                    .address = std::move(*address),
                    .session = std::move(session_),
-                   .opening = login.start()};
+                   .opening = std::move(logged_in->opening)};
   for (const auto& [name, value] : start.opening.parameters) start.session.reported(name, value);
-  co_await relay_statements(c_, std::move(leg->stream), from_server_.data(), std::move(start));
+  co_await relay_statements(c_, std::move(logged_in->leg.stream), from_server_.data(),
+                            std::move(start));
 }
 
 asio::awaitable<void> GuardFlow::run() {

@@ -11,6 +11,7 @@
 
 #include "proxy/flows/connection.h"
 #include "proxy/postgres/cancel_table.h"
+#include "proxy/postgres/credential_source.h"
 #include "proxy/postgres/guarded_service.h"
 
 #include <boost/asio/awaitable.hpp>
@@ -28,6 +29,7 @@ struct GuardContext {
   // nothing is permitted. Called for each piece that a client sends.
   std::function<std::shared_ptr<const GuardedService>()> service;
   std::shared_ptr<CancelTable> cancels;
+  std::shared_ptr<CredentialSource> credentials;
   std::string client_identity;  // For connection rules: the session, or the listener.
   // Where the service is, looked up by its name; else, in a session, the address that the client
   // connected to.

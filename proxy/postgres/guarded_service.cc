@@ -58,17 +58,18 @@ sql::Dialect dialect_of(policy::DbDialect dialect) {
 }  // namespace
 
 Result<std::shared_ptr<const GuardedService>> GuardedService::compile(
-    const policy::DatabasePolicy& policy, const policy::DbService& service) {
-  auto statements = sql::DatabaseRules::compile(policy, service);
-  if (!statements) return std::unexpected(statements.error());
-  auto connections = sql::ConnectionRules::compile(policy, service);
-  if (!connections) return std::unexpected(connections.error());
+    const policy::Policy& policy, const policy::DbService& declared) {
+  auto statement_rules = sql::DatabaseRules::compile(policy.database, declared);
+  if (!statement_rules) return std::unexpected(statement_rules.error());
+  auto connection_rules = sql::ConnectionRules::compile(policy.database, declared);
+  if (!connection_rules) return std::unexpected(connection_rules.error());
   auto result = std::make_shared<GuardedService>();
-  result->service = service;
-  result->options = policy.options;
-  result->dialect = dialect_of(service.dialect);
-  result->statements = std::make_shared<const sql::DatabaseRules>(std::move(*statements));
-  result->connections = std::make_shared<const sql::ConnectionRules>(std::move(*connections));
+  result->service = declared;
+  result->options = policy.database.options;
+  result->providers = policy.providers;
+  result->dialect = dialect_of(declared.dialect);
+  result->statements = std::make_shared<const sql::DatabaseRules>(std::move(*statement_rules));
+  result->connections = std::make_shared<const sql::ConnectionRules>(std::move(*connection_rules));
   return result;
 }
 

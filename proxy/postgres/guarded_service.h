@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/result.h"
-#include "policies/model_database.h"
+#include "policies/model.h"
 #include "sqlguard/classifier/classify.h"
 #include "sqlguard/connection/judge.h"
 #include "sqlguard/rules/connection_rules.h"
@@ -14,18 +14,20 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace agentsh::pg {
 
 struct GuardedService {
   policy::DbService service;
   policy::DbOptions options;
+  std::vector<policy::SecretProvider> providers;
   sql::Dialect dialect = sql::Dialect::kPostgres;
   std::shared_ptr<const sql::DatabaseRules> statements;
   std::shared_ptr<const sql::ConnectionRules> connections;
 
-  static Result<std::shared_ptr<const GuardedService>> compile(const policy::DatabasePolicy& policy,
-                                                               const policy::DbService& service);
+  static Result<std::shared_ptr<const GuardedService>> compile(const policy::Policy& policy,
+                                                               const policy::DbService& declared);
 };
 
 // The judge of the service on the event loop of `executor`; kept there while connections use it.

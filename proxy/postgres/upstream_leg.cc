@@ -63,7 +63,8 @@ asio::awaitable<sql::LoginResult<ServerLeg>> connect_server(flows::Connection& c
                                                           {.host = address.host,
                                                            .port = address.port,
                                                            .timeout = connection.options().connect,
-                                                           .alpn = {"postgresql"}});
+                                                           .alpn = {"postgresql"},
+                                                           .certificate = address.certificate});
   if (!opened) {
     co_return std::unexpected(
         unreachable(fmt::format("TLS with the database server: {}", opened.error().what)));

@@ -20,6 +20,7 @@ struct UpstreamAddress {
   std::string host;  // What the server's certificate must be for.
   std::uint16_t port = 0;
   bool tls = false;
+  std::shared_ptr<const certs::Leaf> certificate;  // To show to the server; null: none.
 };
 
 struct ServerLeg {

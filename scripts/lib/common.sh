@@ -19,7 +19,7 @@ test_packages=(
   clang-tidy-19 clang-format-19 libclang-rt-19-dev libgtest-dev libgmock-dev libbenchmark-dev
   curl wget git jq openssl nginx-light fcgiwrap unbound openssh-server openssh-client dnsutils netcat-openbsd
   iproute2 nftables procps psmisc util-linux strace tcpdump python3 python3-requests python3-websockets
-  python3-venv gnupg
+  python3-venv python3-psycopg2 gnupg
   wrk haproxy dnsperf bubblewrap postgresql-15
 )
 
