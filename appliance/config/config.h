@@ -186,11 +186,19 @@ std::optional<DlpMode> parse_dlp_mode(std::string_view word);
 
 enum class LlmMode { kEmbedded, kDisabled, kMcpOnly };
 
+// References to keys for AWS ("env:NAME", "file:/path", "exec:/program").
+struct AwsKeySection {
+  std::string access_key_id;
+  std::string secret_access_key;
+  std::string session_token;
+};
+
 struct LlmSection {
   LlmMode mode = LlmMode::kEmbedded;
   std::map<std::string, std::string> providers;  // Names to base URLs.
   std::string prices_file;
   std::uint64_t max_request_size = 256u << 20;
+  AwsKeySection bedrock;
 };
 
 enum class WriteError { kContinue, kDeny };

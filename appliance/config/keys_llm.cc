@@ -26,6 +26,28 @@ std::string check_base_url(std::string_view url) {
   return literal || canonical_host(host) || IpAddress::parse(host) ? "" : kMust;
 }
 
+std::string check_secret(std::string_view text) {
+  const bool good = text.empty() || (text.starts_with("env:") && text.size() > 4) ||
+                    text.starts_with("file:/") || text.starts_with("exec:/");
+  return good ? ""
+              : "where the secret is: env:NAME, file:/path or exec:/program; the secret itself "
+                "does not belong into this file";
+}
+
+void add_bedrock_keys(Schema& schema, AwsKeySection& keys) {
+  const std::string key = "proxy.bedrock.";
+  const char* const type = "env:NAME, file:/path or exec:/program";
+  schema.add(
+      key + "access_key_id", text_field(keys.access_key_id, type, check_secret),
+      "Keys that requests to Amazon Bedrock are signed with (SigV4) instead of the ones that "
+      "the session has, which may then be any. Without them a request that the session "
+      "signed cannot be changed: what would be redacted in it is refused.");
+  schema.add(key + "secret_access_key", text_field(keys.secret_access_key, type, check_secret),
+             "The secret half of the key.");
+  schema.add(key + "session_token", text_field(keys.session_token, type, check_secret),
+             "The token that goes with temporary keys.");
+}
+
 }  // namespace
 
 void add_llm_keys(Schema& schema, ServerConfig& config) {
@@ -44,6 +66,7 @@ void add_llm_keys(Schema& schema, ServerConfig& config) {
   schema.add("proxy.max_request_size",
              size_field(llm.max_request_size, 4096, std::uint64_t{4} << 30),
              "The largest request to an LLM API; a larger one is refused unread.");
+  add_bedrock_keys(schema, llm.bedrock);
 }
 
 }  // namespace agentsh::config

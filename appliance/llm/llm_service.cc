@@ -1,5 +1,6 @@
 #include "appliance/llm/llm_service.h"
 
+#include "appliance/llm/aws_keys.h"
 #include "appliance/llm/dlp_setup.h"
 #include "appliance/llm/session_inspectors.h"
 #include "base/file_io.h"
@@ -91,6 +92,12 @@ Result<std::unique_ptr<LlmService>> LlmService::create(const config::ServerConfi
   auto shared = std::make_shared<Shared>();
   shared->servers = std::move(*servers);
   shared->prices = std::move(*prices);
+  const config::AwsKeySection& bedrock = config.llm.bedrock;
+  if (bedrock.access_key_id.empty() != bedrock.secret_access_key.empty() ||
+      (bedrock.access_key_id.empty() && !bedrock.session_token.empty())) {
+    return fail("proxy.bedrock: access_key_id and secret_access_key go together");
+  }
+  shared->bedrock = bedrock;
   shared->max_request_bytes = config.llm.max_request_size;
   const bool enabled = config.llm.mode == config::LlmMode::kEmbedded;
   shared->dlp = config.dlp;
@@ -104,6 +111,10 @@ Result<std::unique_ptr<LlmService>> LlmService::create(const config::ServerConfi
   std::unique_ptr<LlmService> service(new LlmService(std::move(shared)));
   service->enabled_ = enabled;
   return service;
+}
+
+void LlmService::set_secrets(const std::shared_ptr<services::SecretSource>& secrets) {
+  shared_->aws = make_aws_keys(shared_->bedrock, secrets);
 }
 
 std::vector<std::string> LlmService::detectors() const {

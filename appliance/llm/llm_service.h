@@ -10,6 +10,7 @@
 #include "policies/gate.h"
 #include "proxy/flows/http_inspector.h"
 #include "proxy/llm/services.h"
+#include "proxy/services/secret_source.h"
 
 #include <functional>
 #include <memory>
@@ -27,6 +28,9 @@ class LlmService {
   // first session.
   void set_ledger(std::shared_ptr<llm::RecordSink> ledger) { ledger_ = std::move(ledger); }
 
+  // Where the keys are that the configuration refers to. Set before the first session.
+  void set_secrets(const std::shared_ptr<services::SecretSource>& secrets);
+
   // What a session may spend, by its id; may give null. Set before the first session.
   using Budgets = std::function<std::shared_ptr<llm::Budget>(const std::string& session_id)>;
   void set_budgets(Budgets budgets) { budgets_ = std::move(budgets); }
@@ -42,6 +46,8 @@ class LlmService {
     std::shared_ptr<const llm::PriceTable> prices;
     std::uint64_t max_request_bytes = 0;
     std::unique_ptr<ScannerBuild> scanner;  // Null: nothing is looked for.
+    config::AwsKeySection bedrock;
+    std::shared_ptr<llm::AwsKeys> aws;  // May be null.
   };
 
   const Shared& shared() const { return *shared_; }
@@ -50,9 +56,9 @@ class LlmService {
   bool enabled() const { return enabled_; }
 
  private:
-  explicit LlmService(std::shared_ptr<const Shared> shared) : shared_(std::move(shared)) {}
+  explicit LlmService(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
-  std::shared_ptr<const Shared> shared_;
+  std::shared_ptr<Shared> shared_;
   std::shared_ptr<llm::RecordSink> ledger_;
   Budgets budgets_;
   bool enabled_ = true;

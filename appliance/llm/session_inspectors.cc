@@ -59,6 +59,7 @@ class SessionServices {
     services->prices = shared_->prices;
     services->sink = sink_;
     services->budget = budget_;
+    services->aws = shared_->aws;
     services->servers = shared_->servers;
     services->max_request_bytes = shared_->max_request_bytes;
     if (scanner) {
@@ -130,6 +131,10 @@ class WaitingInspector final : public HttpInspector {
   std::optional<InspectorRefusal> on_request_body(Bytes content, bool last,
                                                   std::string& out) override {
     return inner_->on_request_body(content, last, out);
+  }
+  asio::awaitable<flows::CollectedEnd> on_request_collected(
+      std::string_view content, asio::any_io_executor executor) override {
+    return inner_->on_request_collected(content, std::move(executor));
   }
   HeadAction on_response_head(const http::ResponseHead& head) override {
     return inner_ ? inner_->on_response_head(head) : HeadAction{};

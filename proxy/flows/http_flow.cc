@@ -2,10 +2,12 @@
 
 #include "base/domain.h"
 #include "proxy/codec/http/text.h"
+#include "proxy/flows/collected_request.h"
 #include "proxy/flows/connect_upstream.h"
 #include "proxy/flows/flow_events.h"
 #include "proxy/flows/http_exchange.h"
 #include "proxy/flows/http_requests.h"
+#include "proxy/flows/inspector_chain.h"
 #include "proxy/flows/pages.h"
 
 #include <utility>
@@ -24,6 +26,7 @@ class HttpFlow {
 
  private:
   asio::awaitable<bool> serve();
+  asio::awaitable<bool> serve_collected(HttpInspector& inspector, HeadAction action);
   asio::awaitable<bool> open_tunnel();
   bool route_stands() const;
   asio::awaitable<bool> choose_route();
@@ -332,6 +335,7 @@ asio::awaitable<bool> HttpFlow::serve() {
     if (action.refusal) co_return co_await refuse(describe_inspector_refusal(*action.refusal));
   }
   address_service(action);
+  if (action.collect_at_most > 0) co_return co_await serve_collected(*inspector, action);
   HttpExchange exchange({.connection = c_,
                          .reader = requests_.reader(),
                          .response = response_,
@@ -342,6 +346,34 @@ asio::awaitable<bool> HttpFlow::serve() {
                          .inspector = inspector.get(),
                          .request_action = action},
                         requests_.head_size());
+  const ExchangeResult result = co_await exchange.run(*route_, upstream_request_);
+  record(result);
+  unread_ = result.unread;
+  co_return result.keep_client;
+}
+
+// The same for a request whose head depends on its content.
+asio::awaitable<bool> HttpFlow::serve_collected(HttpInspector& inspector, HeadAction action) {
+  CollectedRequest request(c_, requests_);
+  if (auto trouble = co_await request.read(inspector, action.body, action.collect_at_most)) {
+    co_return co_await refuse(std::move(*trouble));
+  }
+  if (!request.complete()) co_return false;
+  CollectedEnd end =
+      co_await inspector.on_request_collected(request.content(), c_.client->executor());
+  if (end.refusal) co_return co_await refuse(describe_inspector_refusal(*end.refusal));
+  add_edits(action.edits, std::move(end.edits));
+  HttpExchange exchange({.connection = c_,
+                         .reader = request.reader(),
+                         .response = response_,
+                         .client_deadline = requests_.deadline(),
+                         .facts = facts_,
+                         .scratch = scratch_,
+                         .attached = attached_,
+                         .inspector = &inspector,
+                         .request_action = action,
+                         .collected = &request.content()},
+                        0);
   const ExchangeResult result = co_await exchange.run(*route_, upstream_request_);
   record(result);
   unread_ = result.unread;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 namespace agentsh::flows {
+namespace asio = boost::asio;
 
 InspectorRefusal HttpInspector::refusal_for(const policy::Verdict& verdict) {
   InspectorRefusal refusal;
@@ -16,6 +17,11 @@ InspectorRefusal HttpInspector::refusal_for(const policy::Verdict& verdict) {
 boost::asio::awaitable<std::optional<InspectorRefusal>> HttpInspector::prepare(
     boost::asio::any_io_executor) {
   co_return std::nullopt;
+}
+
+asio::awaitable<CollectedEnd> HttpInspector::on_request_collected(std::string_view,
+                                                                  asio::any_io_executor) {
+  co_return CollectedEnd{};
 }
 
 }  // namespace agentsh::flows

@@ -62,6 +62,15 @@ struct HeadAction {
   BodyUse body = BodyUse::kPass;
   http::HeadEdits edits = {};
   std::optional<InspectorRefusal> refusal = {};
+  // Of a request. Not 0: its head goes on when the content is there, at most so many bytes of it,
+  // and on_request_collected() has seen that.
+  std::size_t collect_at_most = 0;
+};
+
+// What a collected request still needs in its head.
+struct CollectedEnd {
+  http::HeadEdits edits = {};
+  std::optional<InspectorRefusal> refusal = {};
 };
 
 // What both sides say after a response 101 (RFC 9110 §7.8) switched protocols. Destroyed when the
@@ -97,6 +106,9 @@ class HttpInspector {
   // For kRewrite: what is to be sent is appended to `out`. A refusal breaks the request off.
   virtual std::optional<InspectorRefusal> on_request_body(Bytes content, bool last,
                                                           std::string& out) = 0;
+  // The request's content as it will be sent. Asked where HeadAction::collect_at_most said so.
+  virtual boost::asio::awaitable<CollectedEnd> on_request_collected(
+      std::string_view content, boost::asio::any_io_executor executor);
   // An interim response; false: it is left out.
   virtual bool on_interim_head(const http::ResponseHead&) { return true; }
   // The final response. A refusal here replaces it.

@@ -7,6 +7,16 @@
 namespace agentsh::flows {
 namespace asio = boost::asio;
 
+void add_edits(http::HeadEdits& all, http::HeadEdits one) {
+  if (all.target.empty()) all.target = std::move(one.target);
+  const auto append = [](auto& to, auto& from) {
+    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+  };
+  append(all.values, one.values);
+  append(all.set, one.set);
+  append(all.remove, one.remove);
+}
+
 InspectorChain::InspectorChain(std::vector<std::unique_ptr<HttpInspector>> inspectors) {
   for (auto& inspector : inspectors) links_.push_back({.inspector = std::move(inspector)});
 }
@@ -40,13 +50,8 @@ asio::awaitable<std::optional<InspectorRefusal>> InspectorChain::prepare(
 void InspectorChain::add(HeadAction& all, HeadAction one) {
   all.body = std::max(all.body, one.body);
   all.refusal = std::move(one.refusal);
-  if (all.edits.target.empty()) all.edits.target = std::move(one.edits.target);
-  const auto append = [](auto& to, auto& from) {
-    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
-  };
-  append(all.edits.values, one.edits.values);
-  append(all.edits.set, one.edits.set);
-  append(all.edits.remove, one.edits.remove);
+  all.collect_at_most = std::max(all.collect_at_most, one.collect_at_most);
+  add_edits(all.edits, std::move(one.edits));
 }
 
 HeadAction InspectorChain::on_request_head(const http::RequestHead& head) {
@@ -54,10 +59,24 @@ HeadAction InspectorChain::on_request_head(const http::RequestHead& head) {
   for (Link& link : links_) {
     HeadAction one = link.inspector->on_request_head(head);
     link.request = one.body;
+    link.collects = one.collect_at_most > 0;
     add(all, std::move(one));
     if (all.refusal) break;
   }
   return all;
+}
+
+asio::awaitable<CollectedEnd> InspectorChain::on_request_collected(std::string_view content,
+                                                                   asio::any_io_executor executor) {
+  CollectedEnd all;
+  for (Link& link : links_) {
+    if (!link.collects) continue;
+    CollectedEnd one = co_await link.inspector->on_request_collected(content, executor);
+    add_edits(all.edits, std::move(one.edits));
+    all.refusal = std::move(one.refusal);
+    if (all.refusal) break;
+  }
+  co_return all;
 }
 
 bool InspectorChain::on_interim_head(const http::ResponseHead& head) {

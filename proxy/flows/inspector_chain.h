@@ -13,6 +13,9 @@
 
 namespace agentsh::flows {
 
+// What `all` says of a field goes before what `one` says of it.
+void add_edits(http::HeadEdits& all, http::HeadEdits one);
+
 class InspectorChain final : public HttpInspector {
  public:
   // Precondition: none of them is null.
@@ -26,6 +29,8 @@ class InspectorChain final : public HttpInspector {
   HeadAction on_request_head(const http::RequestHead& head) override;
   std::optional<InspectorRefusal> on_request_body(Bytes content, bool last,
                                                   std::string& out) override;
+  boost::asio::awaitable<CollectedEnd> on_request_collected(
+      std::string_view content, boost::asio::any_io_executor executor) override;
   bool on_interim_head(const http::ResponseHead& head) override;
   HeadAction on_response_head(const http::ResponseHead& head) override;
   // Of the first that has one: there is one protocol behind a switch.
@@ -38,6 +43,7 @@ class InspectorChain final : public HttpInspector {
   struct Link {
     std::unique_ptr<HttpInspector> inspector;
     BodyUse request = BodyUse::kPass;
+    bool collects = false;
     BodyUse response = BodyUse::kPass;
   };
   static void add(HeadAction& all, HeadAction one);

@@ -32,10 +32,12 @@ Exchange::Exchange(Target target, std::shared_ptr<const LlmServices> services,
       started_(std::chrono::steady_clock::now()),
       content_type_(request.content_type),
       content_encoding_(request.content_encoding),
-      signed_body_(request.authorization.starts_with("AWS4-") ||
-                   request.path.find("X-Amz-Signature=") != std::string_view::npos),
       has_content_(request.has_content),
       upgrade_(request.upgrade) {
+  const bool signed_head = request.authorization.starts_with("AWS4-");
+  resigns_ = signed_head && target_.family == Family::kBedrock && services_->aws != nullptr;
+  signed_body_ =
+      (signed_head && !resigns_) || request.path.find("X-Amz-Signature=") != std::string_view::npos;
   record_.id = new_id();
   record_.session_id = services_->session_id;
   record_.key_id = services_->key_id;

@@ -83,11 +83,14 @@ class Exchange {
   void finish();
 
   const Target& target() const { return target_; }
+  // The request is signed anew: all of it has to be there before its head goes on.
+  bool resigns() const { return resigns_; }
+  // Notes a refusal that is not the exchange's own; gives it back.
+  std::optional<Refusal> refuse(Refusal refusal);
   // Complete after finish().
   const Record& record() const { return record_; }
 
  private:
-  std::optional<Refusal> refuse(Refusal refusal);
   std::optional<Refusal> read_request(std::string_view chunk, bool last, std::string& out);
   Plan begin_switch(const AnswerHeadInfo& answer);
   void observe(std::string_view chunk, bool last);
@@ -109,7 +112,8 @@ class Exchange {
   std::string observed_;  // Reused; thrown away.
   std::optional<BodyHash> request_hash_;
   std::optional<BodyHash> answer_hash_;
-  bool signed_body_ = false;
+  bool signed_body_ = false;  // And stays as it is.
+  bool resigns_ = false;
   bool has_content_ = true;
   bool upgrade_ = false;
   bool reserved_ = false;

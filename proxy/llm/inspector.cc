@@ -1,14 +1,22 @@
 #include "proxy/llm/inspector.h"
 
+#include "base/log.h"
 #include "proxy/llm/exchange.h"
 
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <chrono>
 #include <string>
 #include <utility>
 
 namespace agentsh::llm {
 namespace {
 
+namespace asio = boost::asio;
 using flows::BodyUse;
+using flows::CollectedEnd;
 using flows::HeadAction;
 using flows::InspectorRefusal;
 
@@ -27,6 +35,33 @@ BodyUse use_of(Plan::Body body) {
 bool has_content(const http::Framing& framing) {
   return framing.kind != http::BodyKind::kNone &&
          !(framing.kind == http::BodyKind::kLength && framing.length == 0);
+}
+
+const Refusal kUnknownSignature{
+    .status = 400,
+    .code = "unknown_signature",
+    .message =
+        "The request is signed in a way that is not known here, so it cannot be signed "
+        "anew. Sign it by AWS4-HMAC-SHA256."};
+const Refusal kNoKeys{.status = 503,
+                      .code = "aws_keys_unavailable",
+                      .message =
+                          "The keys that requests to Bedrock are signed with cannot be had "
+                          "now, so nothing was sent."};
+
+// Resumed on the connection's thread, whichever the answer came on.
+asio::awaitable<Result<AwsCredentials>> fetch(AwsKeys& source, asio::any_io_executor executor) {
+  co_return co_await asio::async_initiate<decltype(asio::use_awaitable),
+                                          void(Result<AwsCredentials>)>(
+      [&source, executor](auto handler) {
+        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+        source.get([shared, executor](Result<AwsCredentials> keys) {
+          asio::post(executor, [shared, keys = std::move(keys)]() mutable {
+            std::move (*shared)(std::move(keys));
+          });
+        });
+      },
+      asio::use_awaitable);
 }
 
 InspectorRefusal refusal_for_client(const Refusal& refusal, Family family) {
@@ -83,7 +118,32 @@ class LlmInspector final : public flows::HttpInspector {
                                       .command_id = command_id_,
                                       .upgrade = !head.value_of("upgrade").empty(),
                                       .has_content = has_content(head.framing())});
-    return act(exchange_->begin());
+    HeadAction action = act(exchange_->begin());
+    if (!exchange_->resigns() || action.refusal) return action;
+    action.collect_at_most = services_->max_request_bytes;
+    Resigner::Fields fields;
+    for (const http::Field& field : head.fields()) {
+      fields.emplace_back(head.name(field), head.value(field));
+    }
+    resigner_ = Resigner::of(head.method(), head.path(), fields);
+    if (!resigner_) action.refusal = translate(kUnknownSignature);
+    return action;
+  }
+
+  asio::awaitable<CollectedEnd> on_request_collected(std::string_view content,
+                                                     asio::any_io_executor executor) override {
+    CollectedEnd end;
+    const Result<AwsCredentials> keys = co_await fetch(*services_->aws, executor);
+    if (!keys) {
+      log_error("llm", "keys for AWS: {}", keys.error().what);
+      end.refusal = translate(exchange_->refuse(kNoKeys));
+      co_return end;
+    }
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    end.edits.set = resigner_->sign(content, *keys, now);
+    end.edits.remove = {"Expect"};
+    if (keys->session_token.empty()) end.edits.remove.emplace_back("X-Amz-Security-Token");
+    co_return end;
   }
 
   std::optional<InspectorRefusal> on_request_body(Bytes content, bool last,
@@ -130,6 +190,7 @@ class LlmInspector final : public flows::HttpInspector {
   std::string command_id_;
   std::string host_;
   std::optional<Exchange> exchange_;
+  std::optional<Resigner> resigner_;
 };
 
 class LlmInspectorFactory final : public flows::HttpInspectorFactory {

@@ -42,6 +42,7 @@ std::string_view gemini_status(int status) {
 std::string_view bedrock_type(int status) {
   if (status == 401 || status == 403) return "AccessDeniedException";
   if (status == 429) return "ThrottlingException";
+  if (status == 503) return "ServiceUnavailableException";
   return status >= 500 ? "InternalServerException" : "ValidationException";
 }
 

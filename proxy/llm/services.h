@@ -9,6 +9,7 @@
 #include "proxy/llm/prices.h"
 #include "proxy/llm/record.h"
 #include "proxy/llm/refusal.h"
+#include "proxy/llm/resigner.h"
 
 #include <memory>
 #include <optional>
@@ -50,6 +51,9 @@ struct LlmServices {
   std::shared_ptr<const PriceTable> prices;
   std::shared_ptr<RecordSink> sink;  // May be null.
   std::shared_ptr<Budget> budget;    // May be null.
+  // What requests to Bedrock are signed with. Null: they keep their signatures, so they may be
+  // looked at and refused, but not changed.
+  std::shared_ptr<AwsKeys> aws;
   // Servers by base URL, asked before the well-known hosts.
   std::vector<Server> servers;
   // The largest request body that is read; a larger one is refused.

@@ -18,11 +18,13 @@ import ssl
 import threading
 import time
 
+import bedrock_provider
 import harness
 import realtime_provider
 
 ADDRESS = "11.22.33.20"
-NAMES = ("api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com", "models.example.com")
+NAMES = ("api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com", "models.example.com",
+         bedrock_provider.HOST)
 for _name in NAMES:
     harness.CLIENT_NAMES.setdefault(_name, (ADDRESS, None))
 
@@ -225,6 +227,9 @@ class Provider:
         self.fail = None
         self.cut_after = None
         self.errors = []
+        self.aws_keys = ("AKIAREALKEY", "real-secret", None)
+        self.refused = []  # Why signatures were.
+        self.pieces_of = pieces_of
         self.deflate = True  # Of WebSockets.
         self.messages = []  # That came over them.
         self.closed = []  # Their clients' codes.
@@ -326,6 +331,9 @@ class RequestHandler(http.server.BaseHTTPRequestHandler):
         if failure:
             status, document, headers = failure
             self.reply(status, document, headers)
+            return
+        if self.headers.get("Host") == bedrock_provider.HOST:
+            bedrock_provider.serve(self, owner, body)
             return
         try:
             answer = owner.answer(self.path, json.loads(body))

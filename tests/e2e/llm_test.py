@@ -2,7 +2,9 @@
 
 import json
 import os
+import pathlib
 import shutil
+import tempfile
 import unittest
 import zlib
 
@@ -29,8 +31,8 @@ name: e2e
 file_rules:
   - {name: workspace, paths: ["${PROJECT_ROOT}/**"], operations: ["*"], decision: allow}
 network_rules:
-  - {name: models, domains: [api.openai.com, api.anthropic.com, generativelanguage.googleapis.com, models.example.com],
-     decision: allow}
+  - {name: models, domains: [api.openai.com, api.anthropic.com, generativelanguage.googleapis.com, models.example.com,
+                             bedrock-runtime.us-east-1.amazonaws.com], decision: allow}
 command_rules:
   - {name: everything, decision: allow}
 """
@@ -55,6 +57,7 @@ class LlmTest(harness.ApplianceTest):
     policies = {"e2e": POLICY}
     mode = "tokenize"
     answers = "mode: disabled"  # Of dlp.responses.
+    proxy = ""  # More keys of that section.
 
     @classmethod
     def setUpClass(cls):
@@ -63,7 +66,7 @@ class LlmTest(harness.ApplianceTest):
         if clients() is None:
             raise unittest.SkipTest("the providers' clients are not installed (tests/e2e/llm_clients/install)")
         cls.config = (f"dlp: {{mode: {cls.mode}, responses: {{{cls.answers}}}}}\n"
-                      "proxy: {providers: {example: 'https://models.example.com/v1'}}\n")
+                      "proxy:\n  providers: {example: 'https://models.example.com/v1'}\n" + cls.proxy)
         super().setUpClass()
         cls.provider = llm_provider.Provider(cls.world)
         # In the workspace of all sessions: there any user may read it.
@@ -80,6 +83,7 @@ class LlmTest(harness.ApplianceTest):
         self.sid = self.create_session(workspace=self.shared)
         self.provider.requests.clear()
         self.provider.split = None
+        self.provider.refused.clear()
         self.provider.deflate = True
         self.provider.messages.clear()
         self.provider.closed.clear()
@@ -225,6 +229,85 @@ class Tokenized(LlmTest):
         self.assertEqual(self.provider.closed, [1001] * 3)
 
 
+class SignedAnew(LlmTest):
+    """Requests to Bedrock carry signatures over their content, by keys that the session does not have."""
+    assert_round_trips = Tokenized.assert_round_trips
+
+    @classmethod
+    def setUpClass(cls):
+        cls.keys = tempfile.TemporaryDirectory(prefix="agentsh-e2e-keys-")
+        cls.addClassCleanup(cls.keys.cleanup)
+        directory = pathlib.Path(cls.keys.name)
+        names = {"access_key_id": "AKIAREALKEY", "secret_access_key": "real/secret+key", "session_token": "real-token=="}
+        for name, value in names.items():
+            (directory / name).write_text(value + "\n")
+            (directory / name).chmod(0o600)
+        if harness.Arguments.user:
+            for path in (directory, *directory.iterdir()):
+                shutil.chown(path, harness.Arguments.user)
+        cls.proxy = "  bedrock:\n" + "".join(f"    {name}: 'file:{directory / name}'\n" for name in names)
+        super().setUpClass()
+        cls.provider.aws_keys = tuple(names.values())
+
+    def assert_signed_round_trips(self, **options):
+        self.assert_round_trips(("bedrock",), **options)
+        self.assertEqual(self.provider.refused, [])
+        sent = self.provider.sent()
+        self.assertNotIn("AKIAPLACEHOLDER", sent)
+        fields = self.llm_events()[-1]["fields"]
+        self.assertEqual((fields["gen_ai.usage.input_tokens"], fields["gen_ai.usage.output_tokens"]), (6, 8))
+        self.assertEqual(fields["gen_ai.provider.name"], "aws.bedrock")
+
+    def test_whole_answers(self):
+        self.assert_signed_round_trips()
+
+    def test_streams(self):
+        self.assert_signed_round_trips(stream=True)
+        self.provider.requests.clear()
+        self.provider.split = 1
+        self.assert_signed_round_trips(stream=True)
+
+    def test_tools(self):
+        for stream in (False, True):
+            self.provider.requests.clear()
+            self.assert_round_trips(("bedrock",), tool=True, stream=stream)
+
+    def test_what_is_not_changed_is_signed_too(self):
+        answer, = self.ask(("bedrock", "hello there"))
+        self.assertEqual(answer["text"], "You said: hello there")
+
+    def test_large_and_expecting(self):
+        """curl signs too, and asks whether it may send a large request."""
+        text = "word " * 400_000
+        body = json.dumps({"messages": [{"role": "user", "content": [{"text": f"{text}{EMAIL}"}]}]}).encode()
+        answer = self.assert_runs(self.sid, "curl", "-sS", "--http1.1", "--aws-sigv4", "aws:amz:us-east-1:bedrock",
+                                  "--user", "AKIAPLACEHOLDER:none", "-H", "Content-Type: application/json",
+                                  "-H", "Expect: 100-continue", "--data-binary", "@-",
+                                  "https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.nova-lite-v1%3A0/converse",
+                                  input=body)
+        said = json.loads(answer)["output"]["message"]["content"][0]["text"]
+        self.assertTrue(said.endswith(EMAIL))
+        self.assertEqual(self.provider.refused, [])
+        self.assertNotIn(EMAIL, self.provider.sent())
+
+    def test_keys_that_cannot_be_had(self):
+        path = pathlib.Path(self.keys.name) / "session_token"
+        value = path.read_text()
+        path.unlink()
+        try:
+            # What was read is good for five seconds.
+            harness.wait_until(lambda: "error" in self.ask(("bedrock", "hello there"))[0], "the token is gone", 20)
+            answer, = self.ask(("bedrock", "hello there"))
+            self.assertEqual(answer["error"]["name"], "ServiceUnavailableException")
+        finally:
+            path.write_text(value)
+            path.chmod(0o600)
+            if harness.Arguments.user:
+                shutil.chown(path, harness.Arguments.user)
+        # A failure is remembered for a second.
+        harness.wait_until(lambda: "error" not in self.ask(("bedrock", "hello there"))[0], "the token is back", 20)
+
+
 class Counted(LlmTest):
     """Tokens and cost in the audit trail; nothing of the texts."""
 
@@ -283,6 +366,14 @@ class Counted(LlmTest):
 
 class Blocked(LlmTest):
     mode = "block"
+
+    def test_signed_requests_are_looked_at(self):
+        """Without keys of our own they stay as they are, or go nowhere."""
+        self.provider.aws_keys = ("AKIAPLACEHOLDER", "test-key", "none")
+        good, bad = self.ask(("bedrock", "hello there"), ("bedrock", f"the key is {SECRET}"))
+        self.assertEqual(good["text"], "You said: hello there")
+        self.assertEqual(bad["error"]["name"], "AccessDeniedException")
+        self.assertNotIn(SECRET, self.provider.sent())
 
     def test_refused_in_the_dialects_own_shape(self):
         answers = self.ask(*((api, f"the key is {SECRET}") for api in APIS))

@@ -100,6 +100,33 @@ const apis = {
   },
 };
 
+// The client's own default is HTTP/2 without a fallback to HTTP/1.1. Its keys are none that any server knows.
+apis.bedrock = async ({ text, stream, tool, model }) => {
+  const { BedrockRuntimeClient, ConverseCommand, ConverseStreamCommand } = await import("@aws-sdk/client-bedrock-runtime");
+  const { NodeHttpHandler } = await import("@smithy/node-http-handler");
+  const client = new BedrockRuntimeClient({
+    region: "us-east-1", credentials: { accessKeyId: "AKIAPLACEHOLDER", secretAccessKey: key, sessionToken: "none" },
+    requestHandler: new NodeHttpHandler(), maxAttempts: 1 });
+  const request = { modelId: model ?? "anthropic.claude-3-haiku-20240307-v1:0",
+                    messages: [{ role: "user", content: [{ text }] }] };
+  if (tool) request.toolConfig = { tools: [{ toolSpec: { name: "note", inputSchema: { json: schema } } }] };
+  if (!stream) {
+    const answer = await client.send(new ConverseCommand(request));
+    const [block] = answer.output.message.content;
+    return { text: block.text, tool: block.toolUse?.input, usage: answer.usage, finish: answer.stopReason };
+  }
+  const result = { text: "" };
+  let input = "";
+  for await (const event of (await client.send(new ConverseStreamCommand(request))).stream) {
+    result.text += event.contentBlockDelta?.delta.text ?? "";
+    input += event.contentBlockDelta?.delta.toolUse?.input ?? "";
+    if (event.metadata) result.usage = event.metadata.usage;
+    if (event.messageStop) result.finish = event.messageStop.stopReason;
+  }
+  if (input) result.tool = JSON.parse(input);
+  return result;
+};
+
 for (const question of questions) {
   try {
     console.log(JSON.stringify(await apis[question.api]({ stream: false, ...question })));

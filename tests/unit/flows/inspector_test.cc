@@ -22,6 +22,7 @@ struct Script {
   int request_ends = 0;
   int response_ends = 0;
   bool looks_after_switch = false;
+  std::string refuse_collected_with;
   std::string host;
 };
 
@@ -56,6 +57,13 @@ class ScriptedInspector final : public HttpInspector {
     script_.request_ends += last;
     out += upper(content);
     return refusal(script_.refuse_request_with, script_.request_content);
+  }
+  boost::asio::awaitable<CollectedEnd> on_request_collected(std::string_view content,
+                                                            boost::asio::any_io_executor) override {
+    CollectedEnd end;
+    end.edits.set.emplace_back("Authorization", "of " + std::string(content));
+    end.refusal = refusal(script_.refuse_collected_with, std::string(content));
+    co_return end;
   }
   HeadAction on_response_head(const http::ResponseHead&) override { return script_.response; }
   std::unique_ptr<SwitchedInspector> on_switch() override {
@@ -130,6 +138,51 @@ TEST_F(InspectorTest, ObservesWithoutChangingAByte) {
   EXPECT_EQ(script.response_content, "hello world");
   EXPECT_EQ(script.response_ends, 1);
   EXPECT_EQ(script.host, "a.example");
+}
+
+TEST_F(InspectorTest, CollectedRequestsHaveAHeadThatDependsOnTheirContent) {
+  script.request.body = BodyUse::kRewrite;
+  script.request.collect_at_most = 100;
+  flow.start();
+  flow.client_sends(
+      "POST /v1 HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n"
+      "Authorization: fake\r\nExpect: 100-continue\r\n\r\n");
+  const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+  EXPECT_EQ(flow.client_reads(go_on.size()), go_on);
+  flow.client_sends("2\r\nab\r\n");
+  flow.settle();
+  EXPECT_FALSE(flow.has_server()) << "nothing goes on before all is there";
+  flow.client_sends("1\r\nc\r\n0\r\n\r\n");
+  FarEnd server = flow.server();
+  const std::string head = flow.read_head(*server.stream);
+  EXPECT_THAT(head, HasSubstr("Authorization: of ABC\r\n"));
+  EXPECT_THAT(head, HasSubstr("Content-Length: 3\r\n"));
+  EXPECT_EQ(flow.read(*server.stream, 3), "ABC");
+  flow.send(*server.stream, "HTTP/1.1 204 No\r\n\r\n");
+  flow.read_head(flow.client());
+  // The connection goes on with the next.
+  script.request = {};
+  flow.client_sends("GET /v2 HTTP/1.1\r\nHost: a.example\r\n\r\n");
+  EXPECT_THAT(flow.read_head(*server.stream), HasSubstr("GET /v2"));
+}
+
+TEST_F(InspectorTest, CollectedRequestsMayBeRefused) {
+  script.request.body = BodyUse::kRewrite;
+  script.request.collect_at_most = 3;
+  script.refuse_collected_with = "AB";
+  post("abc");
+  EXPECT_THAT(flow.read_all(flow.client()), HasSubstr("403 "));
+  flow.finish();
+  EXPECT_FALSE(flow.has_server());
+}
+
+TEST_F(InspectorTest, CollectedRequestsHaveALimit) {
+  script.request.body = BodyUse::kRewrite;
+  script.request.collect_at_most = 3;
+  post("abcd");
+  EXPECT_THAT(flow.read_all(flow.client()), HasSubstr("413 "));
+  flow.finish();
+  EXPECT_FALSE(flow.has_server());
 }
 
 const std::string kAskSwitch =
