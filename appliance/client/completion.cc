@@ -6,7 +6,7 @@ namespace agentsh::client {
 namespace {
 
 constexpr std::string_view kWords =
-    "exec wrap session kill output events approve policy db config audit dlp gateway usage proxy "
+    "exec wrap session kill output events approve policy db config audit dlp gateway usage proxy shim "
     "ca "
     "debug "
     "server completion";
@@ -20,6 +20,7 @@ constexpr std::pair<std::string_view, std::string_view> kSubcommands[] = {
     {"audit", "verify chain"},
     {"dlp", "scan redact restore detectors"},
     {"gateway", "keys"},
+    {"shim", "install-shell uninstall-shell status"},
     {"proxy", "status"},
     {"ca", "export rotate"},
     {"debug", "stats pending policy-test"},

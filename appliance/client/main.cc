@@ -8,6 +8,7 @@
 #include "appliance/client/options.h"
 #include "appliance/client/server_verbs.h"
 #include "appliance/client/session_verbs.h"
+#include "appliance/client/shim_verbs.h"
 #include "appliance/version.h"
 #include "base/printing_main.h"
 #include "base/standard_streams.h"
@@ -50,6 +51,7 @@ constexpr Verb kVerbs[] = {
     {"ca", "export or rotate the certificate authority", run_ca},
     {"debug", "counts, pending approvals, policy dry runs", run_debug},
     {"server", "run the daemon", nullptr},
+    {"shim", "shells that start in a session", run_shim},
     {"completion", "shell completions for bash, zsh or fish", run_completion},
 };
 
@@ -63,10 +65,10 @@ constexpr Absent kAbsent[] = {
     {"detect",
      "this version does not score the host; `agentsh config show` prints what is configured"},
     {"report", "this version has no reports; `agentsh events query --session ID` has the facts"},
-    {"mcp", "this version does not inspect MCP"},
+    {"mcp",
+     "mcp_rules of the policy decide; `agentsh events query --session ID` has what was called"},
     {"checkpoint", "this version does not checkpoint files"},
     {"trash", "this version does not divert deletions"},
-    {"shim", "this version does not replace shells; use `agentsh wrap` or `agentsh exec`"},
     {"taint", "this version does not track process taint"},
     {"network-acl", "network rules stand in the policy's network_rules"},
     {"pnacl", "network rules stand in the policy's network_rules"},
