@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "policies/model.h"
 #include "sqlguard/classifier/classify.h"
 #include "sqlguard/classifier/name_resolution.h"
 
@@ -20,6 +21,10 @@ struct SqlOptions {
   void add_to(CLI::App& app);
   sql::NameContext names() const;
 };
+
+// The policy of that name or path.
+Result<policy::Policy> policy_named(const std::string& name,
+                                    const std::vector<std::string>& directories);
 
 // A whole text of SQL: `text`, or standard input for "-" and for nothing.
 Result<std::string> sql_text(const std::string& text);

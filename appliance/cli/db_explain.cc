@@ -1,6 +1,7 @@
 // `agentsh policy db explain`.
 #include "appliance/cli/audit_arguments.h"
 #include "appliance/cli/db_arguments.h"
+#include "appliance/cli/db_connection.h"
 #include "appliance/cli/db_verbs.h"
 #include "base/file_io.h"
 #include "base/json_writer.h"
@@ -35,21 +36,6 @@ struct Explained {
   const sql::NameContext& names;
   std::vector<std::string> warnings;
 };
-
-Result<policy::Policy> load(const std::string& name, const std::vector<std::string>& directories) {
-  std::string path = name;
-  if (!name.contains('/') && !name.ends_with(".yaml") && !name.ends_with(".yml")) {
-    auto found = policy::PolicyStore({.directories = directories}).find(name);
-    if (!found) return std::unexpected(found.error());
-    path = *found;
-  }
-  auto text = read_file(path, kPolicyLimit);
-  if (!text) return std::unexpected(text.error());
-  policy::Diagnostics problems(path);
-  auto loaded = policy::load_policy(*text, problems);
-  if (!loaded) return std::unexpected(problems.to_error());
-  return std::move(*loaded);
-}
 
 std::string_view name_of_rule(const Explained& explained, std::uint32_t id) {
   return explained.rules.rules()[id].name;
@@ -186,7 +172,7 @@ int complain(std::string_view what) {
 }
 
 int explain(const ExplainOptions& options, const std::vector<std::string>& directories) {
-  const auto loaded = load(options.policy, directories);
+  const auto loaded = policy_named(options.policy, directories);
   if (!loaded) return complain(loaded.error().what);
   const auto& services = loaded->database.services;
   const auto service = std::ranges::find(services, options.service, &policy::DbService::name);
@@ -218,6 +204,22 @@ int explain(const ExplainOptions& options, const std::vector<std::string>& direc
 
 }  // namespace
 
+Result<policy::Policy> policy_named(const std::string& name,
+                                    const std::vector<std::string>& directories) {
+  std::string path = name;
+  if (!name.contains('/') && !name.ends_with(".yaml") && !name.ends_with(".yml")) {
+    auto found = policy::PolicyStore({.directories = directories}).find(name);
+    if (!found) return std::unexpected(found.error());
+    path = *found;
+  }
+  auto text = read_file(path, kPolicyLimit);
+  if (!text) return std::unexpected(text.error());
+  policy::Diagnostics problems(path);
+  auto loaded = policy::load_policy(*text, problems);
+  if (!loaded) return std::unexpected(problems.to_error());
+  return std::move(*loaded);
+}
+
 int run_policy_db_verb(std::span<const std::string> args, std::vector<std::string> directories) {
   CLI::App app("Database rules of a policy", "agentsh policy db");
   app.require_subcommand(1);
@@ -235,10 +237,13 @@ int run_policy_db_verb(std::span<const std::string> args, std::vector<std::strin
   verb->add_flag("--json", json, "As --output json");
   std::vector<std::string> more;
   verb->add_option("--dir", more, "Directories of policies, first one first");
+  ConnectionQuestion question;
+  const CLI::App* connection = add_connection_verb(app, question);
   if (const auto code = parse_arguments(app, args)) return *code;
   if (json) options.output = "json";
   if (!more.empty()) directories = std::move(more);
-  return explain(options, directories);
+  return connection->parsed() ? explain_connection(question, directories)
+                              : explain(options, directories);
 }
 
 }  // namespace agentsh::cli

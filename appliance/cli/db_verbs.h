@@ -1,5 +1,6 @@
 // `agentsh db classify`: what SQL text does, offline; `agentsh policy db explain POLICY`: what the
-// database rules of a policy say about it, and why.
+// database rules of a policy say about it, and why; `agentsh policy db connection POLICY`: may a
+// client connect?
 //
 // Exit codes: 0 done (for explain: nothing is denied), 1 a statement is not understood or is
 // denied, 2 the arguments are wrong. Results go to standard output, complaints to standard error.

@@ -40,7 +40,11 @@ bool is_setting_name(std::string_view name) {
 // A setting that comes again counts where it comes last.
 LoginResult<void> put(StartupSettings& out, std::string_view name, std::string_view value) {
   std::string key = lower_case(name);
-  if (!is_setting_name(key))
+  // What the server reads otherwise under this very spelling must not get it here.
+  static constexpr std::array<std::string_view, 4> kReserved = {"user", "database", "options",
+                                                                "replication"};
+  if (!is_setting_name(key) || key.starts_with(kProtocolOption) ||
+      std::ranges::find(kReserved, key) != kReserved.end())
     return refuse(kSyntaxError,
                   fmt::format("\"{}\" in the startup message is no setting's name", name));
   std::erase_if(out.settings, [&](const auto& setting) { return setting.name == key; });

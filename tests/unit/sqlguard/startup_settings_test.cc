@@ -66,8 +66,11 @@ TEST(StartupSettings, NamesAndWhatIsAskedFor) {
   EXPECT_THAT(read({{"user", "a"}, {"role", "b"}, {"ROLE", "c"}}), testing::StartsWith("08P01"));
   EXPECT_THAT(read({{"user", "a"}, {"Database", "c"}, {"database", "d"}}),
               testing::StartsWith("08P01"));
-  // The server would take "Database" for a setting, which it does not know.
-  EXPECT_EQ(read({{"user", "a"}, {"Database", "c"}}), "a@a database=c");
+  // The server takes these for settings, which it does not know; under the name that it does know
+  // they would be something else.
+  for (const char* name : {"Database", "OPTIONS", "User", "Replication", "_PQ_.x"})
+    EXPECT_THAT(read({{"user", "a"}, {name, "-c role=b"}}), testing::StartsWith("42601")) << name;
+  EXPECT_THAT(options("-c options=-crole=b"), testing::StartsWith("42601"));
   // It would cut the name off, and another user than the judged one would log in.
   EXPECT_EQ(read({{"user", std::string(63, 'a')}}),
             std::string(63, 'a') + "@" + std::string(63, 'a'));
