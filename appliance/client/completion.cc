@@ -6,7 +6,8 @@ namespace agentsh::client {
 namespace {
 
 constexpr std::string_view kWords =
-    "exec wrap session kill output events approve policy db config audit dlp gateway usage proxy shim "
+    "exec wrap session kill output events approve policy db config audit dlp gateway usage proxy "
+    "shim "
     "ca "
     "debug "
     "server completion";
