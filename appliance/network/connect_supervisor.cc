@@ -3,6 +3,8 @@
 #include "base/file_io.h"
 #include "base/log.h"
 
+#include <fcntl.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -39,8 +41,29 @@ std::optional<Endpoint> own_endpoint(const UniqueFd& socket) {
   return Endpoint::from_sockaddr(reinterpret_cast<const sockaddr*>(&address), length);
 }
 
-int connect_to(const UniqueFd& socket, const sockaddr* address, socklen_t length) {
-  return ::connect(socket.get(), address, length) == 0 ? 0 : errno;
+// How long one connect to our own listener may keep the others waiting. It takes microseconds,
+// unless the program has put a filter on its socket that drops the answer.
+constexpr timeval kConnectLimit{1, 0};
+
+int connect_briefly(const UniqueFd& socket, const sockaddr* address, socklen_t length) {
+  timeval kept{};
+  socklen_t size = sizeof kept;
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &kept, &size) != 0 ||
+      ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &kConnectLimit, sizeof kConnectLimit) !=
+          0)
+    return errno;
+  const int error = ::connect(socket.get(), address, length) == 0 ? 0 : errno;
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &kept, size);
+  const bool waits = (::fcntl(socket.get(), F_GETFL) & O_NONBLOCK) == 0;
+  return error == EINPROGRESS && waits ? ETIMEDOUT : error;
+}
+
+// As root we may talk with any process through netlink; a session may ask the kernel only.
+bool is_kernel(const sockaddr_storage& address, std::uint64_t length) {
+  sockaddr_nl netlink{};
+  if (length < sizeof netlink) return false;
+  std::memcpy(&netlink, &address, sizeof netlink);
+  return netlink.nl_family == AF_NETLINK && netlink.nl_pid == 0 && netlink.nl_groups == 0;
 }
 
 // An IPv4 endpoint as a socket of the other family names it.
@@ -81,6 +104,11 @@ ConnectSupervisor::ConnectSupervisor(UniqueFd notifications, std::shared_ptr<Ing
 ConnectSupervisor::~ConnectSupervisor() {
   const std::uint64_t one = 1;
   [[maybe_unused]] auto written = ::write(stop_.get(), &one, sizeof one);
+  {
+    // The caller is gone with its session; what it did to its socket must not keep us.
+    std::lock_guard lock(connecting_mutex_);
+    if (connecting_ >= 0) ::shutdown(connecting_, SHUT_RDWR);
+  }
   if (thread_.joinable()) thread_.join();
 }
 
@@ -117,15 +145,30 @@ int ConnectSupervisor::connect(const sandbox::Call& call) {
   const auto* raw = reinterpret_cast<const sockaddr*>(&address);
   const auto size = static_cast<socklen_t>(length);
   const int domain = option(*socket, SOL_SOCKET, SO_DOMAIN);
-  // Talking with the kernel, and giving a connection up.
-  if (domain == AF_NETLINK) return connect_to(*socket, raw, size);
+  if (domain == AF_NETLINK) {
+    if (!is_kernel(address, length)) return EPERM;
+    return ::connect(socket->get(), raw, size) == 0 ? 0 : errno;
+  }
   const bool tcp = (domain == AF_INET || domain == AF_INET6) &&
                    option(*socket, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP;
   if (!tcp) return domain < 0 ? ENOTSOCK : EPERM;
-  if (address.ss_family == AF_UNSPEC) return connect_to(*socket, raw, size);
+  if (address.ss_family == AF_UNSPEC)  // Gives a connection up.
+    return ::connect(socket->get(), raw, size) == 0 ? 0 : errno;
   auto destination = Endpoint::from_sockaddr(raw, size);
   if (!destination) return address.ss_family == domain ? EINVAL : EAFNOSUPPORT;
   return connect_tcp(call, *socket, *destination);
+}
+
+int ConnectSupervisor::connect_to_listener(const UniqueFd& socket, const sockaddr* address,
+                                           socklen_t length) {
+  const auto waits_on = [this](int descriptor) {
+    std::lock_guard lock(connecting_mutex_);
+    connecting_ = descriptor;
+  };
+  waits_on(socket.get());
+  const int error = connect_briefly(socket, address, length);
+  waits_on(-1);
+  return error;
 }
 
 int ConnectSupervisor::connect_tcp(const sandbox::Call& call, const UniqueFd& socket,
@@ -138,10 +181,14 @@ int ConnectSupervisor::connect_tcp(const sandbox::Call& call, const UniqueFd& so
       !v4 && target.address.is_v4() ? write_mapped(target, to) : target.to_sockaddr(to);
   const auto* listener = reinterpret_cast<const sockaddr*>(&to);
   // A call on a socket that is connecting or connected asks how that went.
-  if (!is_fresh(socket)) return connect_to(socket, listener, size);
+  if (!is_fresh(socket)) return connect_to_listener(socket, listener, size);
 
   auto from = own_endpoint(socket);
   if (!from) return EINVAL;
+  // The listener would answer to whatever address that is; and there are as many expectations as
+  // ports.
+  if (classify(from->address) != AddressClass::kUnspecified && from->address != target.address)
+    return EADDRNOTAVAIL;
   if (from->port == 0) {
     // So that its port is known before anything arrives from it.
     const int off = 0;
@@ -158,7 +205,7 @@ int ConnectSupervisor::connect_tcp(const sandbox::Call& call, const UniqueFd& so
   auto process = call.process();
   const pid_t pid = process ? *process : call.thread();
   ingress_->expect(peer, {destination, {ingress_->commands().command_of(pid), pid, name_of(pid)}});
-  const int error = connect_to(socket, listener, size);
+  const int error = connect_to_listener(socket, listener, size);
   if (error != 0 && error != EINPROGRESS) ingress_->no_longer_expect(peer);
   return error;
 }

@@ -15,7 +15,10 @@
 #include "base/unique_fd.h"
 #include "sandbox/seccomp/notifications.h"
 
+#include <sys/socket.h>
+
 #include <memory>
+#include <mutex>
 #include <thread>
 
 namespace agentsh {
@@ -33,10 +36,13 @@ class ConnectSupervisor {
   // The errno for the caller; 0 when its socket is connected.
   int connect(const sandbox::Call& call);
   int connect_tcp(const sandbox::Call& call, const UniqueFd& socket, const Endpoint& destination);
+  int connect_to_listener(const UniqueFd& socket, const sockaddr* address, socklen_t length);
 
   sandbox::Notifications notifications_;
   std::shared_ptr<Ingress> ingress_;
   UniqueFd stop_;
+  std::mutex connecting_mutex_;
+  int connecting_ = -1;  // A socket on which the thread may be waiting.
   std::thread thread_;
 };
 

@@ -3,6 +3,7 @@
 #include "base/fd_passing.h"
 #include "base/file_io.h"
 #include "base/log.h"
+#include "sandbox/process/terminal.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -203,9 +204,12 @@ Result<> SessionProcess::set_up(const PrepareNetwork& prepare_network, const Mea
   if (!sockets) return std::unexpected(sockets.error());
   auto proceed = prepare_network(std::move(*sockets), init_pid_);
   if (!proceed) return std::unexpected(proceed.error());
+  Result<> done;
+  // Init forks then, and both have to be where its first process is put.
+  if (meanwhile && !own_namespaces_) done = meanwhile(init_pid_);
   if (auto sent = send_message(control_.get(), MessageKind::kProceed, std::move(*proceed)); !sent)
     return sent;
-  Result<> done = meanwhile ? meanwhile(init_pid_) : Result<>();
+  if (meanwhile && own_namespaces_) done = meanwhile(init_pid_);
   auto packet = expect(control_.get(), MessageKind::kReady);
   if (!packet) return std::unexpected(packet.error());  // The cause, where both failed.
   if (!done) return done;
@@ -232,7 +236,7 @@ SessionProcess::~SessionProcess() {
 
 void SessionProcess::kill() {
   if (!own_namespaces_) {
-    // Init ends its descendants first, because nobody else would.
+    // Its guardian ends everything first, because nobody else would.
     ::shutdown(control_.get(), SHUT_RDWR);
     return;
   }
@@ -272,11 +276,9 @@ Result<> SessionProcess::handle_message() {
       if (!message) return std::unexpected(message.error());
       auto found = commands_.find(message->id);
       if (found == commands_.end()) return {};
-      const Command& command = found->second;
-      if (command.events.started) {
-        command.events.started(command.pid,
-                               packet->fds.empty() ? UniqueFd() : std::move(packet->fds[0]));
-      }
+      Command& command = found->second;
+      if (!packet->fds.empty()) command.terminal = std::move(packet->fds[0]);
+      if (command.events.started) command.events.started(command.pid, std::move(command.terminal));
       return {};
     }
     case MessageKind::kSpawnFailed: {
@@ -313,8 +315,19 @@ Result<std::uint64_t> SessionProcess::spawn(Spawn request, std::span<const int> 
                                             CommandEvents events) {
   request.id = next_id_++;
   const std::uint64_t id = request.id;
-  commands_.emplace(id, Command{std::move(events)});
-  if (auto sent = send_message(control_.get(), MessageKind::kSpawn, std::move(request), fds);
+  std::vector<int> sent_fds(fds.begin(), fds.end());
+  Command command{std::move(events)};
+  Terminal terminal;
+  if (request.terminal_fds != 0 && !own_namespaces_) {
+    // Among the host's terminals Landlock would not tell its own from the user's others.
+    auto opened = open_terminal("/dev/ptmx", request.rows, request.columns);
+    if (!opened) return std::unexpected(opened.error());
+    terminal = std::move(*opened);
+    command.terminal = std::move(terminal.master);
+    sent_fds.push_back(terminal.slave.get());
+  }
+  commands_.emplace(id, std::move(command));
+  if (auto sent = send_message(control_.get(), MessageKind::kSpawn, std::move(request), sent_fds);
       !sent) {
     commands_.erase(id);
     // Nothing was sent, or nobody knows how much: then init would wait for the rest for ever.

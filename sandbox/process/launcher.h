@@ -88,7 +88,8 @@ class SessionProcess {
 
   struct Command {
     CommandEvents events;
-    pid_t pid = 0;  // Once it has been forked.
+    pid_t pid = 0;      // Once it has been forked.
+    UniqueFd terminal;  // Its PTY's master, until it has started.
   };
 
   UniqueFd control_;

@@ -2,6 +2,7 @@
 
 #include "base/file_io.h"
 #include "base/unique_fd.h"
+#include "sandbox/seccomp/shared_host.h"
 #include "sandbox/seccomp/syscalls.h"
 
 #include <asm/termbits.h>
@@ -83,6 +84,13 @@ scmp_arg_cmp low32_equals(unsigned argument, std::uint64_t value, std::uint64_t 
   return scmp_arg_cmp{argument, SCMP_CMP_MASKED_EQ, mask, value};
 }
 
+AddRule rules_of(Filter& filter) {
+  return [&filter](std::uint32_t action, const char* name,
+                   std::initializer_list<scmp_arg_cmp> conditions) {
+    filter.rule(action, name, conditions);
+  };
+}
+
 // socket(2): what may be opened, and the errno that says best why the rest may not.
 void add_socket_rules(Filter& filter, SocketRules sockets) {
   // What only a network of the session's own makes harmless: datagrams and Unix sockets.
@@ -123,7 +131,11 @@ void add_socket_rules(Filter& filter, SocketRules sockets) {
 Result<std::string> build_allow_list(SocketRules sockets) {
   auto filter = Filter::create(SCMP_ACT_ERRNO(ENOSYS));
   if (!filter) return std::unexpected(filter.error());
-  for (const char* name : allowed_syscalls()) filter->rule(SCMP_ACT_ALLOW, name);
+  const bool shared_host = sockets == SocketRules::kTcpClients;
+  for (const char* name : allowed_syscalls()) {
+    if (!shared_host || !needs_own_namespaces(name)) filter->rule(SCMP_ACT_ALLOW, name);
+  }
+  if (shared_host) allow_on_shared_host(rules_of(*filter));
   for (int number : allowed_new_syscalls()) filter->rule(SCMP_ACT_ALLOW, number);
   for (const char* name : forbidden_syscalls()) filter->rule(SCMP_ACT_ERRNO(EPERM), name);
   add_socket_rules(*filter, sockets);
@@ -137,18 +149,10 @@ Result<std::string> build_allow_list(SocketRules sockets) {
   return filter->export_program();
 }
 
-// Nobody connects in from the host's network, and nothing is sent before connect(2) was decided.
-void add_client_rules(Filter& filter) {
-  filter.rule(SCMP_ACT_ERRNO(EPERM), "listen");
-  filter.rule(SCMP_ACT_ERRNO(EPERM), "sendto", {low32_equals(3, MSG_FASTOPEN, MSG_FASTOPEN)});
-  filter.rule(SCMP_ACT_ERRNO(EPERM), "sendmsg", {low32_equals(2, MSG_FASTOPEN, MSG_FASTOPEN)});
-  filter.rule(SCMP_ACT_ERRNO(EPERM), "sendmmsg", {low32_equals(3, MSG_FASTOPEN, MSG_FASTOPEN)});
-}
-
 Result<std::string> build_refusals(SocketRules sockets) {
   auto filter = Filter::create(SCMP_ACT_ALLOW);
   if (!filter) return std::unexpected(filter.error());
-  if (sockets == SocketRules::kTcpClients) add_client_rules(*filter);
+  if (sockets == SocketRules::kTcpClients) refuse_on_shared_host(rules_of(*filter));
   for (std::uint64_t request : kRefusedIoctls) {
     filter->rule(SCMP_ACT_ERRNO(EPERM), "ioctl", {low32_equals(1, request)});
   }

@@ -1,5 +1,7 @@
 #include "sandbox/process/init/commands.h"
 
+#include "sandbox/process/terminal.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -8,10 +10,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -20,26 +22,6 @@ namespace agentsh::sandbox {
 namespace {
 
 constexpr std::string_view kDefaultPath = "/usr/local/bin:/usr/bin:/bin";
-
-struct Terminal {
-  UniqueFd master;
-  UniqueFd slave;
-};
-
-Result<Terminal> open_terminal(std::uint16_t rows, std::uint16_t columns) {
-  Terminal terminal;
-  terminal.master.reset(::open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
-  if (!terminal.master) return std::unexpected(errno_error("open", "/dev/pts/ptmx"));
-  int locked = 0;
-  if (::ioctl(terminal.master.get(), TIOCSPTLCK, &locked) != 0)
-    return std::unexpected(errno_error("TIOCSPTLCK"));
-  terminal.slave.reset(::ioctl(terminal.master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
-  if (!terminal.slave) return std::unexpected(errno_error("TIOCGPTPEER"));
-  winsize size{rows, columns, 0, 0};
-  if (::ioctl(terminal.slave.get(), TIOCSWINSZ, &size) != 0)
-    return std::unexpected(errno_error("TIOCSWINSZ"));
-  return terminal;
-}
 
 std::vector<std::string> candidates(const Spawn& request) {
   if (request.path.find('/') != std::string::npos) return {request.path};
@@ -154,6 +136,11 @@ void tell_daemon(std::string_view packet) {
   return pid;
 }
 
+// How many of standard input, output and error are not the terminal.
+std::size_t streams_sent(const Spawn& request) {
+  return 3u - static_cast<std::size_t>(std::popcount(request.terminal_fds & 7u));
+}
+
 SpawnFailed failure(const Spawn& request, int error, std::string what, bool directory = false) {
   return SpawnFailed{request.id, error, std::move(what), directory};
 }
@@ -183,10 +170,15 @@ std::expected<Commands::Started, SpawnFailed> Commands::start(const Spawn& reque
   Terminal terminal;
   ChildPlan plan;
   if (request.terminal_fds != 0) {
-    auto opened = open_terminal(request.rows, request.columns);
-    if (!opened)
-      return std::unexpected(failure(request, opened.error().code.value(), opened.error().what));
-    terminal = std::move(*opened);
+    if (fds.size() > streams_sent(request)) {
+      terminal.slave = std::move(fds.back());  // Without namespaces the daemon has opened it.
+      fds.pop_back();
+    } else {
+      auto opened = open_terminal("/dev/pts/ptmx", request.rows, request.columns);
+      if (!opened)
+        return std::unexpected(failure(request, opened.error().code.value(), opened.error().what));
+      terminal = std::move(*opened);
+    }
     plan.controlling_terminal = terminal.slave.get();
   }
   std::size_t next = 0;

@@ -21,9 +21,10 @@ using Rights = LandlockRuleset::Rights;
 constexpr const char* kOwnWritable[] = {"/tmp", "/var/tmp", "/dev/shm", "/run", "/var/run"};
 
 // Without mounts the host's are in view: these devices may be used, and of the rest of /dev and of
-// what shows the kernel from inside nothing may be read (a file's owner needs no capability).
-constexpr const char* kDevices[] = {"/dev/null",    "/dev/zero", "/dev/full", "/dev/random",
-                                    "/dev/urandom", "/dev/tty",  "/dev/ptmx", "/dev/pts"};
+// what shows the kernel from inside nothing may be read (a file's owner needs no capability). Not
+// /dev/pts: the user's other terminals are there.
+constexpr const char* kDevices[] = {"/dev/null",   "/dev/zero",    "/dev/full",
+                                    "/dev/random", "/dev/urandom", "/dev/tty"};
 constexpr std::string_view kHostsOwn[] = {"/dev", "/sys/kernel/debug", "/sys/kernel/tracing",
                                           "/sys/fs/bpf"};
 

@@ -7,6 +7,7 @@
 #include "sandbox/process/init/commands.h"
 #include "sandbox/process/init/descendants.h"
 #include "sandbox/process/init/filesystem.h"
+#include "sandbox/process/init/guardian.h"
 #include "sandbox/process/init/identity.h"
 #include "sandbox/process/init/landlock.h"
 #include "sandbox/process/init/network.h"
@@ -84,6 +85,7 @@ Result<Built> build_session(const SessionSpec& spec) {
   if (auto done = drop_privileges(spec); !done)
     return std::unexpected(with_context(done.error(), "privileges"));
   if (!spec.own_namespaces) {
+    if (auto done = go_under_guardian(); !done) return std::unexpected(done.error());
     if (auto done = make_private_directory(spec); !done) return std::unexpected(done.error());
   }
   // After the mounts, because a ruleset freezes the mount tree, and after the user switch, so that
@@ -182,7 +184,8 @@ int run() {
   // The daemon alone answers: with it gone, what waits fails.
   built->notifications.reset();
   serve();
-  // A PID namespace ends with its first process. Without one we end what is left.
+  // A PID namespace ends with its first process. Without one we end what is left, as our guardian
+  // does.
   if (!spec->own_namespaces) end_descendants();
   return 0;
 }
