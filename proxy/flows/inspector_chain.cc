@@ -7,6 +7,28 @@
 namespace agentsh::flows {
 namespace asio = boost::asio;
 
+namespace {
+
+// Both change the same place: one of the changes would be lost.
+bool contradict(const http::HeadEdits& all, const http::HeadEdits& one) {
+  const auto index = [](const auto& entry) { return entry.first; };
+  return (!all.target.empty() && !one.target.empty()) ||
+         std::ranges::any_of(one.values, [&](const auto& entry) {
+           return std::ranges::find(all.values, entry.first, index) != all.values.end();
+         });
+}
+
+InspectorRefusal contradiction() {
+  return {.code = "head_in_dispute",
+          .rule = {},
+          .message =
+              "The request's head holds credentials of a service and, in the same place, data "
+              "that must not leave.",
+          .advice = "Send what is meant for the service in a field of its own."};
+}
+
+}  // namespace
+
 void add_edits(http::HeadEdits& all, http::HeadEdits one) {
   if (all.target.empty()) all.target = std::move(one.target);
   const auto append = [](auto& to, auto& from) {
@@ -60,6 +82,7 @@ HeadAction InspectorChain::on_request_head(const http::RequestHead& head) {
     HeadAction one = link.inspector->on_request_head(head);
     link.request = one.body;
     link.collects = one.collect_at_most > 0;
+    if (contradict(all.edits, one.edits)) one.refusal = contradiction();
     add(all, std::move(one));
     if (all.refusal) break;
   }

@@ -274,7 +274,7 @@ std::optional<InspectorRefusal> GatewayFlow::inspect_request(flows::HttpInspecto
 
 HeadAction GatewayFlow::address(HeadAction action, const Upstream& upstream,
                                 const std::string& path, const std::string& key) const {
-  action.edits.target = path;
+  if (action.edits.target.empty()) action.edits.target = path;
   for (const std::string& name : key_fields()) {
     if (name != upstream.key_field) action.edits.remove.push_back(name);
   }

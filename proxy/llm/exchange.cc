@@ -34,6 +34,8 @@ Exchange::Exchange(Target target, std::shared_ptr<const LlmServices> services,
       content_encoding_(request.content_encoding),
       has_content_(request.has_content),
       upgrade_(request.upgrade) {
+  target_text_ = request.path;
+  fields_.assign(request.fields.begin(), request.fields.end());
   const bool signed_head = request.authorization.starts_with("AWS4-");
   resigns_ = signed_head && target_.family == Family::kBedrock && services_->aws != nullptr;
   signed_body_ =
@@ -73,6 +75,8 @@ Plan Exchange::begin() {
                            "holds. Use its HTTP API."});
     return plan;
   }
+  plan.refusal = edit_head(plan);
+  if (plan.refusal) return plan;
   // Answers are read, so they must come as they are.
   plan.set_fields.emplace_back("Accept-Encoding", "identity");
   if (!has_content_) return plan;
@@ -94,6 +98,17 @@ Plan Exchange::begin() {
   if (rewrites && !request_decoder_->identity())
     plan.remove_fields.emplace_back("Content-Encoding");
   return plan;
+}
+
+std::optional<Refusal> Exchange::edit_head(Plan& plan) {
+  if (!looks(services_->request_profile)) return {};
+  head_editor_.emplace(services_->request_profile, services_->vault);
+  auto refusal = head_editor_->edit(target_text_, fields_, plan.head);
+  fields_.clear();
+  const bool changes = !plan.head.target.empty() || !plan.head.values.empty();
+  if (!refusal && changes && signed_body_) refusal = signed_request();
+  if (!refusal) return {};
+  return refuse(std::move(*refusal));
 }
 
 std::optional<Refusal> Exchange::read_request(std::string_view chunk, bool last, std::string& out) {
@@ -211,6 +226,9 @@ std::optional<Refusal> Exchange::push_answer(std::string_view chunk, bool last, 
 }
 
 void Exchange::settle_facts() {
+  if (head_editor_) {
+    record_.add_findings(head_editor_->redactor(), *services_->request_profile, false);
+  }
   if (request_) {
     record_.request_bytes = request_->facts().bytes;
     if (record_.model_asked.empty()) record_.model_asked = request_->facts().model;

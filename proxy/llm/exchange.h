@@ -17,6 +17,7 @@
 #include "proxy/llm/answer_body.h"
 #include "proxy/llm/body_hash.h"
 #include "proxy/llm/content_decoder.h"
+#include "proxy/llm/head_editor.h"
 #include "proxy/llm/realtime.h"
 #include "proxy/llm/request_body.h"
 #include "proxy/llm/services.h"
@@ -24,6 +25,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,8 +42,9 @@ struct RequestHeadInfo {
   std::string_view content_encoding;
   std::string_view authorization;  // Its scheme says whether the body is signed.
   std::string_view command_id;
-  bool upgrade = false;     // It asks for another protocol (WebSocket).
-  bool has_content = true;  // False: there is no body, not even an empty one.
+  bool upgrade = false;                    // It asks for another protocol (WebSocket).
+  bool has_content = true;                 // False: there is no body, not even an empty one.
+  std::span<const HeadField> fields = {};  // All, for begin().
 };
 
 struct AnswerHeadInfo {
@@ -59,6 +62,7 @@ struct Plan {
     kRewrite,  // What the exchange gives out goes on.
   };
   Body body = Body::kPass;
+  HeadChanges head;  // Of a request, for what was found in it.
   std::vector<std::pair<std::string, std::string>> set_fields;
   std::vector<std::string> remove_fields;
   std::optional<Refusal> refusal;
@@ -72,6 +76,7 @@ class Exchange {
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
+  // The views of the request's head that the constructor got are still valid.
   Plan begin();
   std::optional<Refusal> push_request(std::string_view chunk, bool last, std::string& out);
   Plan begin_answer(const AnswerHeadInfo& answer);
@@ -92,6 +97,7 @@ class Exchange {
 
  private:
   std::optional<Refusal> read_request(std::string_view chunk, bool last, std::string& out);
+  std::optional<Refusal> edit_head(Plan& plan);
   Plan begin_switch(const AnswerHeadInfo& answer);
   void observe(std::string_view chunk, bool last);
   bool must_see_switch() const;
@@ -106,6 +112,9 @@ class Exchange {
   std::string content_encoding_;
   std::optional<ContentDecoder> request_decoder_;
   std::optional<ContentDecoder> answer_decoder_;
+  std::string target_text_;  // Path and query, until begin().
+  std::vector<HeadField> fields_;
+  std::optional<HeadEditor> head_editor_;
   std::optional<RequestBody> request_;
   std::unique_ptr<AnswerBody> answer_;
   std::unique_ptr<RealtimeSession> realtime_;

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace agentsh::llm {
 namespace {
@@ -105,27 +106,34 @@ class LlmInspector final : public flows::HttpInspector {
       : target_(std::move(target)),
         services_(std::move(services)),
         command_id_(actor.command_id),
-        host_(facts.host) {}
+        host_(facts.host),
+        path_(facts.path) {}
 
   HeadAction on_request_head(const http::RequestHead& head) override {
+    std::vector<HeadField> fields;
+    for (const http::Field& field : head.fields()) {
+      fields.push_back({head.name(field), head.value(field)});
+    }
     exchange_.emplace(std::move(target_), services_,
                       RequestHeadInfo{.host = host_,
                                       .method = head.method(),
-                                      .path = head.path(),
+                                      .path = path_,
                                       .content_type = head.value_of("content-type"),
                                       .content_encoding = head.value_of("content-encoding"),
                                       .authorization = head.value_of("authorization"),
                                       .command_id = command_id_,
                                       .upgrade = !head.value_of("upgrade").empty(),
-                                      .has_content = has_content(head.framing())});
+                                      .has_content = has_content(head.framing()),
+                                      .fields = fields});
     HeadAction action = act(exchange_->begin());
     if (!exchange_->resigns() || action.refusal) return action;
     action.collect_at_most = services_->max_request_bytes;
-    Resigner::Fields fields;
-    for (const http::Field& field : head.fields()) {
-      fields.emplace_back(head.name(field), head.value(field));
-    }
-    resigner_ = Resigner::of(head.method(), head.path(), fields);
+    // As they go on.
+    Resigner::Fields sent;
+    for (const HeadField& field : fields) sent.emplace_back(field.name, field.value);
+    for (const auto& [index, value] : action.edits.values) sent[index].second = value;
+    const std::string& target = action.edits.target;
+    resigner_ = Resigner::of(head.method(), target.empty() ? path_ : target, sent);
     if (!resigner_) action.refusal = translate(kUnknownSignature);
     return action;
   }
@@ -174,6 +182,8 @@ class LlmInspector final : public flows::HttpInspector {
   HeadAction act(Plan plan) const {
     HeadAction action;
     action.body = use_of(plan.body);
+    action.edits.target = std::move(plan.head.target);
+    action.edits.values = std::move(plan.head.values);
     action.edits.set = std::move(plan.set_fields);
     action.edits.remove = std::move(plan.remove_fields);
     action.refusal = translate(plan.refusal);
@@ -189,6 +199,7 @@ class LlmInspector final : public flows::HttpInspector {
   std::shared_ptr<const LlmServices> services_;
   std::string command_id_;
   std::string host_;
+  std::string path_;  // With query, as it goes on.
   std::optional<Exchange> exchange_;
   std::optional<Resigner> resigner_;
 };

@@ -258,14 +258,18 @@ std::optional<Refusal> RequestBody::release(const Result<void>& done, std::strin
   }
   if (!done) return is_json_ ? not_json(done.error().what) : unreadable(done.error().what);
   if (!changes_ && redactor_->replaced() > 0) {
-    return Refusal{.status = 403,
-                   .code = "dlp_signed_request",
-                   .message =
-                       "The request holds data that must not leave, and it is signed, so it "
-                       "cannot be sent without them."};
+    return signed_request();
   }
   out += edited;
   return {};
+}
+
+Refusal signed_request() {
+  return {.status = 403,
+          .code = "dlp_signed_request",
+          .message =
+              "The request holds data that must not leave, and it is signed, so it cannot be "
+              "sent without them."};
 }
 
 }  // namespace agentsh::llm

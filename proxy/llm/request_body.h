@@ -80,4 +80,7 @@ class RequestBody {
   bool chunk_changed_ = false;
 };
 
+// What would have to be changed must not be.
+Refusal signed_request();
+
 }  // namespace agentsh::llm

@@ -95,7 +95,7 @@ def serve(handler, provider, body):
         handler.reply(403, {"message": wrong}, {"x-amzn-ErrorType": "InvalidSignatureException"})
         return
     whole, messages = converse(json.loads(body), provider.pieces_of)
-    if handler.path.endswith("/converse"):
+    if handler.path.partition("?")[0].endswith("/converse"):
         handler.reply(200, whole)
         return
     handler.send_response(200)

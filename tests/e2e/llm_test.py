@@ -167,6 +167,21 @@ class Tokenized(LlmTest):
         self.assertNotIn("\\u0040", self.provider.last()["body"])
 
 
+    def test_queries_and_header_fields(self):
+        body = json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]})
+        answer = self.assert_runs(self.sid, "curl", "-sS", f"https://api.openai.com/v1/chat/completions?user={EMAIL}&n=1",
+                                  "-d", body, "-H", "Content-Type: application/json", "-H", f"X-Metadata: from {EMAIL}",
+                                  "-H", f"Authorization: Bearer {SECRET}")
+        self.assertEqual(json.loads(answer)["choices"][0]["message"]["content"], "You said: hello")
+        request = self.provider.last()
+        self.assertNotIn(EMAIL, self.provider.sent())
+        self.assertRegex(request["path"], r"^/v1/chat/completions\?user=TOK_EMAIL_\w+&n=1$")
+        self.assertRegex(request["headers"]["X-Metadata"], r"^from TOK_EMAIL_\w+$")
+        self.assertEqual(request["headers"]["Authorization"], f"Bearer {SECRET}", "the provider's own credentials")
+        found = json.dumps(self.llm_events()[-1]["fields"]["dlp.findings"])
+        self.assertIn("header.X-Metadata", found)
+        self.assertIn("query.user", found)
+
     def test_nothing_goes_past(self):
         """Other protocols to the same host: a WebSocket that nobody knows, and what is no HTTP inside its TLS."""
         answer = self.run_in(self.sid, "curl", "-sS", "-i", "--http1.1", "--max-time", "20", "-H", "Connection: Upgrade",
@@ -276,6 +291,15 @@ class SignedAnew(LlmTest):
         answer, = self.ask(("bedrock", "hello there"))
         self.assertEqual(answer["text"], "You said: hello there")
 
+    def test_what_a_field_and_a_query_lose_is_signed(self):
+        answer = self.assert_runs(self.sid, "curl", "-sS", "--aws-sigv4", "aws:amz:us-east-1:bedrock", "--user", "AKIA:none",
+                                  "-H", "Content-Type: application/json", "-H", f"x-amz-note: {EMAIL}", "-d",
+                                  json.dumps({"messages": [{"role": "user", "content": [{"text": "hello"}]}]}),
+                                  f"https://bedrock-runtime.us-east-1.amazonaws.com/model/m/converse?a={EMAIL}&b=2")
+        self.assertIn("output", json.loads(answer))
+        self.assertEqual(self.provider.refused, [])
+        self.assertNotIn(EMAIL, self.provider.sent())
+
     def test_large_and_expecting(self):
         """curl signs too, and asks whether it may send a large request."""
         text = "word " * 400_000
@@ -374,6 +398,13 @@ class Blocked(LlmTest):
         self.assertEqual(good["text"], "You said: hello there")
         self.assertEqual(bad["error"]["name"], "AccessDeniedException")
         self.assertNotIn(SECRET, self.provider.sent())
+
+    def test_queries_and_header_fields(self):
+        for extra in ([f"https://api.openai.com/v1/models?note={SECRET}"],
+                      ["https://api.openai.com/v1/models", "-H", f"X-Metadata: {SECRET}"]):
+            answer = self.assert_runs(self.sid, "curl", "-sS", *extra, "-H", "Authorization: Bearer sk-test")
+            self.assertEqual(json.loads(answer).get("error", {}).get("code"), "dlp_blocked", answer)
+        self.assertEqual(self.provider.requests, [])
 
     def test_refused_in_the_dialects_own_shape(self):
         answers = self.ask(*((api, f"the key is {SECRET}") for api in APIS))
