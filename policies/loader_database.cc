@@ -49,6 +49,13 @@ std::optional<std::uint64_t> load_count(YamlReader& reader, std::string_view key
   return count;
 }
 
+// Read and checked, but not acted on by the guard of this version: refused, since whoever writes it
+// would rely on it.
+void refuse_unbuilt(YamlReader& reader, std::string_view key) {
+  if (reader.has(key))
+    reader.error(key, "is not enforced by this version's database guard: leave it out");
+}
+
 void load_limits(YamlReader& reader, DbLimits& limits) {
   limits.max_rows = load_count(reader, "max_rows");
   limits.max_bytes = load_count(reader, "max_bytes");
@@ -100,6 +107,7 @@ void load_service(YamlNode name, YamlNode value, const std::string& path, Diagno
   reader.each_item("budgets", [&](YamlNode node, const std::string& item) {
     load_budget(node, item, problems, service);
   });
+  refuse_unbuilt(reader, "budgets");
   const bool limited = service.limits.max_rows || service.limits.max_bytes ||
                        service.limits.statement_timeout || !service.budgets.empty();
   if (limited && service.tls_mode == DbTlsMode::kPassthrough) {
@@ -239,6 +247,7 @@ void load_rule(YamlNode node, const std::string& path, Diagnostics& problems, Po
   DbDenyInTransaction mode = DbDenyInTransaction::kTerminate;
   if (reader.word("deny_mode_in_tx", mode, kDenyModes)) rule.deny_mode_in_tx = mode;
   load_limits(reader, rule.limits);
+  refuse_unbuilt(reader, "statement_timeout");
   check_rule(reader, rule);
   policy.database.rules.push_back(std::move(rule));
 }
@@ -365,6 +374,7 @@ void load_database(Context& context, YamlReader& root, Policy& policy) {
   root.each_item("database_masks", [&](YamlNode node, const std::string& path) {
     load_mask(node, path, context.problems, policy);
   });
+  refuse_unbuilt(root, "database_masks");
   load_options(root, policy.database.options);
 }
 

@@ -108,6 +108,7 @@ struct DatabaseRules::Compiled {
   std::vector<DatabaseRule> rules;
   policy::DbOptions options;
   policy::DbLimits limits;  // The service's.
+  SessionFloor floor;
   std::array<std::vector<std::uint32_t>, kGroups + 1> by_group;
   SelectorIndex schemas, objects, relations, functions;
   std::vector<bool> any_arguments;  // By rule: of its functions.
@@ -123,6 +124,10 @@ std::span<const DatabaseRule> DatabaseRules::rules() const {
   return compiled_->rules;
 }
 
+const SessionFloor& DatabaseRules::floor() const {
+  return compiled_->floor;
+}
+
 Result<DatabaseRules> DatabaseRules::compile(const policy::DatabasePolicy& policy,
                                              const policy::DbService& service) {
   auto compiled = std::make_unique<Compiled>();
@@ -135,6 +140,7 @@ Result<DatabaseRules> DatabaseRules::compile(const policy::DatabasePolicy& polic
     if (!rule.db_dialect.empty() && rule.db_dialect != dialect) continue;
     compiled->rules.push_back(rule);
   }
+  compiled->floor = SessionFloor(compiled->rules, service);
   const auto count = static_cast<std::uint32_t>(compiled->rules.size());
   compiled->any_arguments.resize(count, true);
   for (std::uint32_t id = 0; id < count; ++id) {
@@ -446,8 +452,16 @@ StatementDecision DatabaseRules::decide(const Statement& statement,
   Effect escalated = escalate(functions, compiled_->options);
   if (!escalated.objects.empty()) effects.push_back(std::move(escalated));
   order_by_precedence(effects);
-  return Evaluation(*compiled_, session.names())
-      .decide(std::move(effects), statement.raw_verb, error);
+  StatementDecision decision =
+      Evaluation(*compiled_, session.names()).decide(std::move(effects), statement.raw_verb, error);
+  const auto refusal = compiled_->floor.refusal(statement);
+  if (refusal && decision.decision != Decision::kDeny) {
+    decision.decision = Decision::kDeny;
+    decision.rule_name.clear();
+    decision.message.clear();
+    decision.reason = *refusal;
+  }
+  return decision;
 }
 
 std::vector<StatementDecision> DatabaseRules::decide(const Analysis& analysis,

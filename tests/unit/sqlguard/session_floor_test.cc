@@ -1,4 +1,4 @@
-#include "sqlguard/results/session_floor.h"
+#include "sqlguard/rules/session_floor.h"
 
 #include "sqlguard/classifier/classify.h"
 #include "tests/unit/sqlguard/policy_yaml.h"
@@ -12,7 +12,7 @@ SessionFloor floor_of(const std::string& rules,
                       std::optional<std::chrono::nanoseconds> timeout = {}) {
   policy::DbService service;
   service.limits.statement_timeout = timeout;
-  return SessionFloor(rules_of(rules), service);
+  return SessionFloor(rules_of(rules).rules(), service);
 }
 
 const std::string kReads =
@@ -29,9 +29,11 @@ bool refuses(const SessionFloor& floor, const std::string& sql) {
 TEST(SessionFloor, ReadOnlyWhereNothingElseIsPermitted) {
   const SessionFloor floor = floor_of(kReads);
   EXPECT_TRUE(floor.read_only());
-  const auto parameters = floor.startup_parameters();
-  ASSERT_EQ(parameters.size(), 1u);
-  EXPECT_EQ(parameters[0],
+  StartupMessage startup{.parameters = {{"user", "u"}, {"Default_transaction_read_only", "off"}}};
+  floor.impose_on(startup);
+  const auto& parameters = startup.parameters;
+  ASSERT_EQ(parameters.size(), 2u);
+  EXPECT_EQ(parameters[1],
             std::pair(std::string("default_transaction_read_only"), std::string("on")));
   EXPECT_FALSE(
       floor_of(kReads + "  - {name: w, operations: [write], objects: [x], decision: approve}\n")
@@ -55,16 +57,15 @@ TEST(SessionFloor, CannotBeLifted) {
                           "RESET default_transaction_read_only", "SET work_mem = '1MB'",
                           "SELECT set_config('work_mem', '1MB', false)", "SELECT 1"})
     EXPECT_FALSE(refuses(floor, sql)) << sql;
-  EXPECT_TRUE(floor.refusal("default_transaction_read_only", "off"));
-  EXPECT_FALSE(floor.refusal("application_name", "off"));
 }
 
 TEST(SessionFloor, TimeoutsMayOnlyGetShorter) {
   const SessionFloor floor =
       floor_of("  - {name: w, operations: [write], objects: [x], decision: allow}\n",
                std::chrono::seconds(5));
-  EXPECT_EQ(floor.startup_parameters()[0],
-            std::pair(std::string("statement_timeout"), std::string("5000")));
+  StartupMessage startup{.parameters = {{"statement_timeout", "0"}}};
+  floor.impose_on(startup);
+  EXPECT_EQ(startup.parameters.at(0).second, "5000");
   for (const char* sql :
        {"SET statement_timeout = 0", "SET statement_timeout = '6s'",
         "SET statement_timeout = '1min'", "SET statement_timeout = 5001",
@@ -76,6 +77,19 @@ TEST(SessionFloor, TimeoutsMayOnlyGetShorter) {
                           "SET statement_timeout TO DEFAULT"})
     EXPECT_FALSE(refuses(floor, sql)) << sql;
   EXPECT_FALSE(refuses(SessionFloor(), "SET statement_timeout = 0"));
+}
+
+TEST(SessionFloor, IsPartOfTheRules) {
+  const DatabaseRules rules =
+      rules_of("  - {name: h, operations: [session, transaction], decision: allow}\n");
+  const auto decide = [&](const char* sql) {
+    const Analysis analysis = classify(sql, Dialect::kPostgres);
+    return rules.decide(analysis.statements[0], SessionState());
+  };
+  EXPECT_TRUE(decide("BEGIN READ ONLY").permitted());
+  const StatementDecision decision = decide("BEGIN READ WRITE");
+  EXPECT_FALSE(decision.permitted());
+  EXPECT_EQ(decision.reason, "the policy permits reading only: transactions stay read-only");
 }
 
 }  // namespace

@@ -1,10 +1,11 @@
-#include "sqlguard/results/session_floor.h"
+#include "sqlguard/rules/session_floor.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 namespace agentsh::sql {
 namespace {
@@ -53,27 +54,33 @@ std::optional<std::chrono::milliseconds> read_timeout(std::string_view text) {
 
 }  // namespace
 
-SessionFloor::SessionFloor(const DatabaseRules& rules, const policy::DbService& service) {
-  read_only_ = std::ranges::all_of(rules.rules(), [](const policy::DatabaseRule& rule) {
-    return rule.decision == policy::Decision::kDeny ||
-           std::ranges::all_of(rule.operations, [](const std::string& group) {
-             return std::ranges::find(kReading, group) != kReading.end();
-           });
-  });
+SessionFloor::SessionFloor(std::span<const policy::DatabaseRule> rules,
+                           const policy::DbService& service) {
+  // Redshift does not know the setting.
+  const bool known = service.dialect != policy::DbDialect::kRedshift;
+  read_only_ = known && std::ranges::all_of(rules, [](const policy::DatabaseRule& rule) {
+                 return rule.decision == policy::Decision::kDeny ||
+                        std::ranges::all_of(rule.operations, [](const std::string& group) {
+                          return std::ranges::find(kReading, group) != kReading.end();
+                        });
+               });
   if (service.limits.statement_timeout)
     timeout_ = std::chrono::ceil<std::chrono::milliseconds>(*service.limits.statement_timeout);
 }
 
-std::vector<std::pair<std::string, std::string>> SessionFloor::startup_parameters() const {
-  std::vector<std::pair<std::string, std::string>> parameters;
-  if (read_only_) parameters.emplace_back(kReadOnly, "on");
-  if (timeout_) parameters.emplace_back(kTimeout, fmt::format("{}", timeout_->count()));
-  return parameters;
+void SessionFloor::impose_on(StartupMessage& startup) const {
+  const auto set = [&](std::string_view name, std::string value) {
+    std::erase_if(startup.parameters,
+                  [&](const auto& parameter) { return lower(parameter.first) == name; });
+    startup.parameters.emplace_back(name, std::move(value));
+  };
+  if (read_only_) set(kReadOnly, "on");
+  if (timeout_) set(kTimeout, fmt::format("{}", timeout_->count()));
 }
 
-std::optional<std::string> SessionFloor::refusal(std::string_view parameter,
+std::optional<std::string> SessionFloor::refusal(std::string_view setting,
                                                  std::string_view value) const {
-  const std::string name = lower(parameter);
+  const std::string name = lower(setting);
   if (read_only_ && (name == kReadOnly || name == kTransactionReadOnly) && !means_true(value))
     return "the policy permits reading only: transactions stay read-only";
   if (timeout_ && name == kTimeout) {
