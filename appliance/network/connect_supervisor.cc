@@ -86,19 +86,20 @@ std::string name_of(pid_t process) {
 }  // namespace
 
 Result<std::unique_ptr<ConnectSupervisor>> ConnectSupervisor::start(
-    UniqueFd notifications, std::shared_ptr<Ingress> ingress) {
+    UniqueFd notifications, std::shared_ptr<Ingress> ingress, MetadataCalls metadata) {
   UniqueFd stop(::eventfd(0, EFD_CLOEXEC));
   if (!stop) return std::unexpected(errno_error("eventfd"));
-  std::unique_ptr<ConnectSupervisor> supervisor(
-      new ConnectSupervisor(std::move(notifications), std::move(ingress), std::move(stop)));
+  std::unique_ptr<ConnectSupervisor> supervisor(new ConnectSupervisor(
+      std::move(notifications), std::move(ingress), std::move(metadata), std::move(stop)));
   supervisor->thread_ = std::thread([raw = supervisor.get()] { raw->serve(); });
   return supervisor;
 }
 
 ConnectSupervisor::ConnectSupervisor(UniqueFd notifications, std::shared_ptr<Ingress> ingress,
-                                     UniqueFd stop)
+                                     MetadataCalls metadata, UniqueFd stop)
     : notifications_(std::move(notifications)),
       ingress_(std::move(ingress)),
+      metadata_(std::move(metadata)),
       stop_(std::move(stop)) {}
 
 ConnectSupervisor::~ConnectSupervisor() {
@@ -127,12 +128,16 @@ void ConnectSupervisor::serve() {
       log_error("session", "{}", call.error().what);
       return;
     }
-    if (*call) (*call)->answer(connect(**call));
+    if (*call) (*call)->answer(perform(**call));
   }
 }
 
+int ConnectSupervisor::perform(const sandbox::Call& call) {
+  if (MetadataCalls::handles(call.number())) return metadata_.perform(call);
+  return call.number() == SYS_connect ? connect(call) : ENOSYS;
+}
+
 int ConnectSupervisor::connect(const sandbox::Call& call) {
-  if (call.number() != SYS_connect) return ENOSYS;
   sockaddr_storage address{};
   const std::uint64_t length = call.argument(2) & 0xffffffff;
   if (length < sizeof address.ss_family || length > sizeof address) return EINVAL;

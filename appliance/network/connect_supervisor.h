@@ -6,12 +6,15 @@
 // decides as for any other flow. The address is read once, and nothing that the caller does
 // afterwards can lead the socket elsewhere: it is the daemon that connects it.
 //
+// The calls that MetadataCalls does arrive by the same listener, because there can be one only.
+//
 // What the program can see of it: getpeername(2) names the listener.
 //
 // Threads: one of its own.
 #pragma once
 
 #include "appliance/network/ingress.h"
+#include "appliance/sessions/metadata_calls.h"
 #include "base/unique_fd.h"
 #include "sandbox/seccomp/notifications.h"
 
@@ -26,12 +29,15 @@ namespace agentsh {
 class ConnectSupervisor {
  public:
   static Result<std::unique_ptr<ConnectSupervisor>> start(UniqueFd notifications,
-                                                          std::shared_ptr<Ingress> ingress);
+                                                          std::shared_ptr<Ingress> ingress,
+                                                          MetadataCalls metadata);
   // Calls that wait are refused; later ones fail with ENOSYS.
   ~ConnectSupervisor();
 
  private:
-  ConnectSupervisor(UniqueFd notifications, std::shared_ptr<Ingress> ingress, UniqueFd stop);
+  ConnectSupervisor(UniqueFd notifications, std::shared_ptr<Ingress> ingress,
+                    MetadataCalls metadata, UniqueFd stop);
+  int perform(const sandbox::Call& call);
   void serve();
   // The errno for the caller; 0 when its socket is connected.
   int connect(const sandbox::Call& call);
@@ -40,6 +46,7 @@ class ConnectSupervisor {
 
   sandbox::Notifications notifications_;
   std::shared_ptr<Ingress> ingress_;
+  MetadataCalls metadata_;
   UniqueFd stop_;
   std::mutex connecting_mutex_;
   int connecting_ = -1;  // A socket on which the thread may be waiting.

@@ -263,7 +263,11 @@ Result<Session::Parts> SessionRegistry::launch(
   if (!process) return std::unexpected(process.error());
   parts.process = std::move(*process);
   if (!spec->own_namespaces) {
-    auto supervisor = ConnectSupervisor::start(parts.process->take_notifications(), parts.ingress);
+    std::vector<std::string> writable = spec->writable;
+    writable.push_back(spec->private_directory);
+    auto supervisor =
+        ConnectSupervisor::start(parts.process->take_notifications(), parts.ingress,
+                                 MetadataCalls(description.user, std::move(writable)));
     if (!supervisor) return std::unexpected(supervisor.error());
     parts.supervisor = std::move(*supervisor);
   }

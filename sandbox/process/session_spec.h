@@ -59,7 +59,7 @@ struct SessionSpec {
   // Off: in the host's namespaces, where neither they nor mounts can be had. Then the session is
   // held by Landlock and seccomp alone: `binds` is empty, `masked` is left out of what Landlock
   // lets be read, `files` are written into `private_directory`, and commands wait for the daemon at
-  // connect(2).
+  // connect(2) and chmod(2).
   bool own_namespaces = true;
   std::string private_directory;  // Made for it, mode 0700; where it may write beside `writable`.
   std::string notifier_program;   // seccomp/filter.h, build_connect_notifier().

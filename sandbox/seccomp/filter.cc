@@ -35,6 +35,7 @@ constexpr int kRefusedProtocols[] = {IPPROTO_DCCP, IPPROTO_SCTP, IPPROTO_UDPLITE
 // ioctl requests: typing into a terminal that is shared, console functions, line disciplines.
 constexpr std::uint64_t kRefusedIoctls[] = {0x5412 /* TIOCSTI */, 0x541c /* TIOCLINUX */,
                                             0x5423 /* TIOCSETD */};
+constexpr int kChmodAtWithFlags = 452;  // fchmodat2
 constexpr std::uint64_t kPersonalities[] = {0x0, 0x0008, 0x20000, 0x20008, kLow32};
 
 class Filter {
@@ -186,6 +187,10 @@ Result<std::string> build_connect_notifier() {
   auto filter = Filter::create(SCMP_ACT_ALLOW);
   if (!filter) return std::unexpected(filter.error());
   filter->rule(SCMP_ACT_NOTIFY, "connect");
+  // Landlock does not judge these (shared_host.cc).
+  for (const char* call : {"chmod", "fchmod", "fchmodat", "utimensat"})
+    filter->rule(SCMP_ACT_NOTIFY, call);
+  filter->rule(SCMP_ACT_NOTIFY, kChmodAtWithFlags);
   auto program = filter->export_program();
   if (!program) return std::unexpected(with_context(program.error(), "system-call notifications"));
   return program;

@@ -11,9 +11,10 @@
 //                prlimit on others), and known dangerous ones that deserve EPERM rather than
 //                ENOSYS.
 //
-// A session without a network namespace has a third program, by which connect(2) waits for the
-// daemon (notifications.h); there, sockets are TCP only and nobody listens, so that connect() is
-// the only way out.
+// A session without namespaces has a third program, by which connect(2) and changes of files' modes
+// and times wait for the daemon (notifications.h); there, sockets are TCP only and nobody listens,
+// so that connect() is the only way out, and what a namespace would have kept apart is refused
+// (shared_host.h).
 //
 // Foreign architectures (i386 by int 0x80, x32) kill the process: their call numbers mean other
 // things. The kernel reads the low 32 bits of int arguments, so comparisons mask to 32 bits as
@@ -37,7 +38,7 @@ enum class SocketRules {
 // as bytes.
 Result<std::vector<std::string>> build_seccomp_programs(SocketRules sockets);
 
-// The program by which connect(2) waits for whoever has the listener.
+// The program by which those calls wait for whoever has the listener.
 Result<std::string> build_connect_notifier();
 
 // Installs one program on the calling thread; needs no_new_privs.

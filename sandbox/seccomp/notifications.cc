@@ -2,6 +2,7 @@
 
 #include "base/file_io.h"
 
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -28,7 +29,6 @@ Call::~Call() {
 }
 
 Result<pid_t> Call::process() const {
-  // pidfd_open(2) takes processes only, so the thread's is asked for.
   auto status = read_file("/proc/" + std::to_string(thread_) + "/status", 1 << 16);
   if (!status) return std::unexpected(status.error());
   constexpr std::string_view kKey = "\nTgid:";
@@ -52,10 +52,34 @@ Result<> Call::read(std::uint64_t address, std::span<std::byte> into) const {
   return {};
 }
 
+Result<std::string> Call::read_text(std::uint64_t address, std::size_t limit) const {
+  constexpr std::uint64_t kPage = 4096;
+  std::string text;
+  while (text.size() < limit) {
+    // A page at a time: the next one need not be there.
+    std::array<char, kPage> part;
+    const std::uint64_t from = address + text.size();
+    const std::size_t size = std::min<std::size_t>(kPage - from % kPage, limit - text.size());
+    if (auto done = read(from, std::as_writable_bytes(std::span(part)).first(size)); !done)
+      return std::unexpected(done.error());
+    const std::string_view got(part.data(), size);
+    const std::size_t end = got.find('\0');
+    text += got.substr(0, end);
+    if (end != std::string_view::npos) return text;
+  }
+  return fail("a text is too long", std::errc::filename_too_long);
+}
+
+// A thread may have descriptors of its own; before Linux 6.9 only the process's can be had.
+constexpr unsigned kPidfdThread = O_EXCL;
+
 Result<UniqueFd> Call::descriptor(int number) const {
-  auto owner = process();
-  if (!owner) return std::unexpected(owner.error());
-  UniqueFd handle(static_cast<int>(::syscall(SYS_pidfd_open, *owner, 0)));
+  UniqueFd handle(static_cast<int>(::syscall(SYS_pidfd_open, thread_, kPidfdThread)));
+  if (!handle) {
+    auto owner = process();
+    if (!owner) return std::unexpected(owner.error());
+    handle.reset(static_cast<int>(::syscall(SYS_pidfd_open, *owner, 0)));
+  }
   if (!handle) return std::unexpected(errno_error("pidfd_open"));
   UniqueFd copy(static_cast<int>(::syscall(SYS_pidfd_getfd, handle.get(), number, 0)));
   if (!copy) return std::unexpected(errno_error("pidfd_getfd"));

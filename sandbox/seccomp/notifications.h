@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 
 namespace agentsh::sandbox {
 
@@ -41,6 +42,8 @@ class Call {
 
   // Copies memory of the caller's. Fails with bad_address where it has none.
   Result<> read(std::uint64_t address, std::span<std::byte> into) const;
+  // A text that ends with NUL, of at most `limit` bytes with it.
+  Result<std::string> read_text(std::uint64_t address, std::size_t limit) const;
   // A duplicate of one of the caller's descriptors: the same open file.
   Result<UniqueFd> descriptor(int number) const;
   // Is it still the process that we looked at? What was read before counts only if so.
