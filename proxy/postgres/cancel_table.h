@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -19,7 +20,12 @@ namespace agentsh::pg {
 class CancelTable : public std::enable_shared_from_this<CancelTable> {
  public:
   static constexpr std::size_t kMaximum = 100'000;
-  using Cancel = std::function<void()>;
+  // What a key cancels, and whose statement that is, for the rules about cancellation.
+  struct Cancel {
+    std::function<void()> run = {};
+    std::string user = {}, database = {}, application_name = {}, client_identity = {};
+    explicit operator bool() const { return run != nullptr; }
+  };
 
   struct Key {
     std::uint32_t process = 0;

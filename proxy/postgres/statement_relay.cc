@@ -298,19 +298,24 @@ asio::awaitable<void> send_cancel(std::shared_ptr<const flows::FlowContext> cont
 }
 
 CancelTable::Cancel StatementRelay::canceller() {
-  return
-      [alive = alive_, executor = c_.client->executor(), context = c_.context,
-       destination = c_.destination, address = start_.address, key = *start_.opening.cancel_key] {
-        asio::post(executor, [=] {
-          if (*alive == nullptr) return;
-          if ((*alive)->engine_.question() != nullptr) {
-            (*alive)->withdraw();
-            return;
-          }
-          asio::co_spawn(executor, send_cancel(context, destination, address, key, executor),
-                         asio::detached);
-        });
-      };
+  std::function<void()> run = [alive = alive_, executor = c_.client->executor(),
+                               context = c_.context, destination = c_.destination,
+                               address = start_.address, key = *start_.opening.cancel_key] {
+    asio::post(executor, [=] {
+      if (*alive == nullptr) return;
+      if ((*alive)->engine_.question() != nullptr) {
+        (*alive)->withdraw();
+        return;
+      }
+      asio::co_spawn(executor, send_cancel(context, destination, address, key, executor),
+                     asio::detached);
+    });
+  };
+  return {.run = std::move(run),
+          .user = start_.client.user,
+          .database = start_.client.database,
+          .application_name = start_.client.application_name,
+          .client_identity = start_.client.client_identity};
 }
 
 asio::awaitable<bool> StatementRelay::open_session() {
