@@ -165,12 +165,7 @@ asio::awaitable<void> GuardFlow::cancel(const sql::CancelRequest& request) {
     c_.context->policy->record(database_event(c_, "db_cancel_unmatched", client_));
     co_return;
   }
-  // Decided as the connection's own.
-  client_.user = found.user;
-  client_.database = found.database;
-  client_.application_name = found.application_name;
-  client_.client_identity = found.client_identity;
-  if (co_await decide_connection(policy::DbConnectionKind::kCancel)) found.run();
+  if (co_await decide_connection(policy::DbConnectionKind::kCancel)) found();
 }
 
 // --- decisions -----------------------------------------------------------------------------------
@@ -320,6 +315,7 @@ asio::awaitable<void> GuardFlow::serve(sql::StartupMessage startup) {
                        .client_user = settings->user,
                        .client_tls = tls_,
                        .client_end_point = std::move(end_point_)};
+  service_->statements->floor().impose_on(request.startup);
   auto logged_in = co_await log_in(c_, std::move(request), from_server_);
   if (!logged_in) {
     record_failed_login(logged_in.error());

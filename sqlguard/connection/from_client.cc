@@ -641,6 +641,7 @@ GuardedConnection::Taken GuardedConnection::take_execute(const ClientFrame& fram
   // What a cursor of DECLARE reads was judged there.
   if (judged == nullptr) judged = judge_text("FETCH ALL");
   Pending entry{.ask = Ask::kExecute, .judged = std::move(judged)};
+  entry.name = execute.portal;
   entry.settled = std::move(settled);
   entry.bytes_in = frame.header.body;
   return begin_execution(std::move(entry));

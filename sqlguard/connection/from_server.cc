@@ -1,6 +1,8 @@
 // The server's side of the guarded connection: answers are matched with what was asked.
 #include "sqlguard/connection/guarded_connection.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -64,6 +66,7 @@ std::size_t GuardedConnection::from_server(Bytes bytes, Outgoing& out) {
     if (!*header) break;
     const std::size_t wanted = wanted_bytes(**header);
     if (rest.size() < wanted) break;
+    if (exceeds_limits(**header)) break;
     const Bytes there = rest.first(std::min(rest.size(), (*header)->size()));
     instead.clear();
     const Fate fate = fate_of((*header)->type, there.subspan(FrameHeader::kSize), instead);
@@ -162,6 +165,8 @@ GuardedConnection::Fate GuardedConnection::answer_of(char type, Bytes body) {
     case 's':
       if (asked && head == Ask::kQuery && type == 'I') return Fate::kForward;
       if (!asked || head != Ask::kExecute) return Fate::kBroken;
+      if (type == 's' && pending_.front().judged->limits_results)
+        suspended_[pending_.front().name] = use_;
       statement_done(pending_.front(), {}, {});
       pop();
       return Fate::kForward;
@@ -189,7 +194,10 @@ void GuardedConnection::pop() {
 GuardedConnection::Fate GuardedConnection::pop_expected(Ask ask) {
   if (pending_.empty() || pending_.front().ask != ask) return Fate::kBroken;
   if (ask == Ask::kParse) settle_parse(pending_.front());
-  if (ask == Ask::kBind) settle(portals_, pending_.front());
+  if (ask == Ask::kBind) {
+    settle(portals_, pending_.front());
+    suspended_.erase(pending_.front().name);
+  }
   if (ask == Ask::kClose) settle_close(pending_.front());
   pop();
   return Fate::kForward;
@@ -260,6 +268,34 @@ void GuardedConnection::statement_done(Pending& entry, std::string_view tag,
   entry.since = now;
   entry.bytes_in = 0;
   result_bytes_ = 0;
+  use_ = {};
+}
+
+bool GuardedConnection::exceeds_limits(const FrameHeader& header) {
+  if ((header.type != 'D' && header.type != 'd') || pending_.empty()) return false;
+  Pending& head = pending_.front();
+  const bool answers = head.ask == Ask::kQuery || head.ask == Ask::kExecute;
+  if (!answers || !head.judged->limits_results || head.statement >= head.judged->decisions.size())
+    return false;
+  if (use_.rows == 0 && head.ask == Ask::kExecute) {
+    if (const auto found = suspended_.find(head.name); found != suspended_.end())
+      use_ = found->second;
+  }
+  ++use_.rows;
+  use_.bytes += header.body;
+  const policy::DbLimits& limits = head.judged->decisions[head.statement].limits;
+  const bool rows = limits.max_rows && use_.rows > *limits.max_rows;
+  if (!rows && (!limits.max_bytes || use_.bytes <= *limits.max_bytes)) return false;
+  statement_done(head, {}, "53400");
+  write_error(
+      {.sqlstate = "53400",
+       .message = fmt::format("the result has more than the {} {} that the policy permits "
+                              "for one statement",
+                              rows ? *limits.max_rows : *limits.max_bytes, rows ? "rows" : "bytes"),
+       .hint = "Ask for less: a WHERE clause, LIMIT, an aggregate."},
+      Severity::kFatal, to_client_);
+  finished_ = true;
+  return true;
 }
 
 GuardedConnection::Fate GuardedConnection::on_complete(Bytes body) {
@@ -321,7 +357,10 @@ GuardedConnection::Fate GuardedConnection::on_ready(Bytes body) {
 void GuardedConnection::end_of_transaction(ReadyForQuery::State now) {
   if (now == ReadyForQuery::State::kIdle) {
     session_.transaction_ended(!failed_since_ready_ && last_tag_ != "ROLLBACK");
-    if (pending_.empty() && !segment_open_) portals_.clear();
+    if (pending_.empty() && !segment_open_) {
+      portals_.clear();
+      suspended_.clear();
+    }
   }
   state_ = now;
   failed_since_ready_ = false;

@@ -16,6 +16,9 @@
 //     sent before it, and the state in its ReadyForQuery is the server's own.
 //   * A refusal in the middle of a pipeline has to undo what the pipeline did so far, as any error
 //     would: the server is made to fail at that place (write_poison()).
+//   * A result with more rows or bytes than the policy permits ends the connection, before the row
+//     that is too many: the server is left, which undoes the transaction. The rows of a portal that
+//     is executed in parts count together, those of a cursor's FETCHes do not.
 //   * Inside a transaction the rule says: the connection ends (deny_mode_in_tx: terminate), or the
 //     guard rolls back at the server and the session goes on.
 //
@@ -244,6 +247,8 @@ class GuardedConnection {
   static void settle(Names& names, const Pending& entry);
   void settle_parse(const Pending& entry);
   void settle_close(const Pending& entry);
+  // Counts a row or a piece of COPY; true when it is more than the policy permits.
+  bool exceeds_limits(const FrameHeader& header);
   void statement_done(Pending& entry, std::string_view tag, std::string error_code);
   void pop_to_sync();
   // Replies of the guard that are next in turn.
@@ -287,6 +292,12 @@ class GuardedConnection {
   NameContext names_;
   std::uint64_t names_id_ = 0;
   const Judge* names_judge_ = nullptr;
+
+  struct ResultUse {
+    std::uint64_t rows = 0, bytes = 0;
+  };
+  ResultUse use_;                                            // Of the statement that is answered.
+  std::map<std::string, ResultUse, std::less<>> suspended_;  // By portal, of earlier parts.
 
   std::uint64_t statements_seen_ = 0;
   std::uint64_t result_bytes_ = 0;  // To the client since the statement began to be answered.

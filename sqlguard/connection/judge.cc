@@ -74,6 +74,10 @@ std::shared_ptr<Judged> Judge::make(std::string_view text, std::shared_ptr<const
     judged->decisions.push_back(rules_->decide(analysis->statements[0], session));
   else if (!analysis->statements.empty())
     judged->decisions = rules_->decide(*analysis, session);
+  judged->limits_results =
+      std::ranges::any_of(judged->decisions, [](const StatementDecision& decision) {
+        return decision.limits.max_rows || decision.limits.max_bytes;
+      });
   judged->strictest = strictest(judged->decisions);
   judged->decision =
       judged->strictest == nullptr ? policy::Decision::kAllow : judged->strictest->decision;

@@ -34,6 +34,7 @@ struct Judged {
   bool changes_session = false;
   bool executes_prepared = false;  // Judged by what was prepared at that moment.
   bool has_transaction_steps = false;
+  bool limits_results = false;  // A decision has max_rows or max_bytes.
   bool copies_in = false;       // COPY ... FROM STDIN: the client will send data.
   std::uint64_t names = 0;      // The session's names that it was judged with.
   const void* judge = nullptr;  // Who judged.
