@@ -42,6 +42,7 @@ database_connection_rules:
   - {{name: app, db_service: brokered, db_user: [app], client_identity: agent, decision: allow}}
   - {{name: others, db_service: relayed, decision: allow}}
   - {{name: vaulted, db_service: vaulted, decision: allow}}
+  - {{name: no-cancel, db_service: relayed, match_kind: cancel, db_user: [agent], decision: deny}}
   - {{name: no-template, database: "template*", decision: deny, message: "{{{{.Database}}}} is not for {{{{.User}}}}."}}
 database_rules:
   - {{name: reads, operations: [read, transaction, session], decision: allow}}
@@ -189,6 +190,19 @@ class GuardLoginTest(harness.ApplianceTest):
         self.assert_refused(self.psql(PGDATABASE="template1"), "template1 is not for app.")
         denied = [e for e in self.events(self.sid, "--type", "db_connection") if e["policy"]["decision"] == "deny"]
         self.assertEqual([e["policy"]["rule"] for e in denied], ["no-template"])
+
+    def test_cancellation_is_decided_as_the_connections_own(self):
+        (self.workspace / "cancel.py").write_text(
+            "import psycopg2, threading\n"
+            "c = psycopg2.connect(host='relayed-db.example.com', user='agent', password='secret', dbname='postgres')\n"
+            "q = c.cursor()\n"
+            "threading.Timer(0.3, c.cancel).start()\n"
+            "q.execute('SELECT count(*) FROM generate_series(1, 4000000)'); print(q.fetchone()[0])\n")
+        os.chmod(self.workspace / "cancel.py", 0o644)
+        result = self.run_in(self.sid, "/usr/bin/python3", "cancel.py")
+        self.assert_answer(result, "4000000")
+        denied = [e for e in self.events(self.sid, "--type", "db_connection") if e["operation"] == "cancel"]
+        self.assertEqual([e["policy"]["rule"] for e in denied], ["no-cancel"])
 
     def test_startup_parameters_are_statements(self):
         for options in ("-c role=admin", "--role=admin", "-crole=admin", "-c r\\ole=admin"):
