@@ -165,7 +165,12 @@ asio::awaitable<void> GuardFlow::cancel(const sql::CancelRequest& request) {
     c_.context->policy->record(database_event(c_, "db_cancel_unmatched", client_));
     co_return;
   }
-  if (co_await decide_connection(policy::DbConnectionKind::kCancel)) found();
+  // Decided as the connection's own.
+  client_.user = found.user;
+  client_.database = found.database;
+  client_.application_name = found.application_name;
+  client_.client_identity = found.client_identity;
+  if (co_await decide_connection(policy::DbConnectionKind::kCancel)) found.run();
 }
 
 // --- decisions -----------------------------------------------------------------------------------
