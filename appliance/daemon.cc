@@ -7,6 +7,7 @@
 #include "appliance/directory_watch.h"
 #include "appliance/gateway/accounting.h"
 #include "appliance/gateway/gateway_service.h"
+#include "appliance/guard/guard_service.h"
 #include "appliance/handlers/handlers.h"
 #include "appliance/installation.h"
 #include "appliance/llm/dlp_setup.h"
@@ -173,6 +174,7 @@ struct Daemon::State {
   std::shared_ptr<secrets::SecretStore> secrets;
   std::unique_ptr<NetworkService> network;
   std::unique_ptr<GatewayService> gateway_service;
+  std::unique_ptr<guard::GuardService> guard_service;
   std::unique_ptr<SessionRegistry> sessions;
   std::unique_ptr<CommandRunner> commands;
   std::unique_ptr<Authentication> authentication;
@@ -186,6 +188,7 @@ struct Daemon::State {
   Result<> open_accounting();
   Result<> open_network();
   Result<> open_gateway();
+  Result<> open_guard();
   Result<> open_api();
   Result<> listen();
   LlmState llm_state() const;
@@ -305,6 +308,13 @@ Result<> Daemon::State::open_gateway() {
       GatewayService::create({values(), *recorder, accounting, gateway_keys, *llm, secrets});
   if (!opened) return std::unexpected(opened.error());
   gateway_service = std::move(*opened);
+  return {};
+}
+
+Result<> Daemon::State::open_guard() {
+  auto opened = guard::GuardService::create({values(), *recorder, approvals, *policies, secrets});
+  if (!opened) return std::unexpected(opened.error());
+  guard_service = std::move(*opened);
   return {};
 }
 
@@ -453,6 +463,7 @@ void Daemon::State::reload() {
   log_info("policy", "looking at the policies again");
   sessions->reload_policies();
   if (gateway_service != nullptr) gateway_service->reload();
+  if (guard_service != nullptr) guard_service->reload();
 }
 
 void Daemon::State::reload_certificate() {
@@ -518,6 +529,7 @@ Daemon::~Daemon() {
   // Workers hold connections that record events: they end before the recorder does.
   state_->api.reset();
   state_->gateway_service.reset();
+  state_->guard_service.reset();
   state_->sessions.reset();
   state_->network.reset();
   if (!state_->cgroup_base.empty()) sandbox::Cgroup::remove_base(state_->cgroup_base);
@@ -531,7 +543,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(config::LoadedConfig config) {
   state->rootless = ::geteuid() != 0;
   state->confinement = confinement_of(state->values().security.mode);
   for (auto step : {&State::open_storage, &State::open_sandbox, &State::open_network,
-                    &State::open_gateway, &State::open_api, &State::listen}) {
+                    &State::open_gateway, &State::open_guard, &State::open_api, &State::listen}) {
     if (auto done = (state.get()->*step)(); !done) return std::unexpected(done.error());
   }
   state->report();

@@ -35,7 +35,7 @@ struct Features {
   bool unix_sockets = false;
   bool signals = false;
   bool http_services = true;
-  bool database = false;
+  bool database = true;
   bool mcp = true;
   bool packages = false;
   bool processes = false;         // process_identities and process_contexts.

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "appliance/config/gateway_config.h"
+#include "appliance/config/guard_config.h"
 #include "audit/recorder.h"
 #include "base/ip.h"
 #include "base/log.h"
@@ -239,6 +240,7 @@ struct ServerConfig {
   std::vector<LlmLimit> llm_limits;
   LlmStorageSection llm_storage;
   GatewaySection gateway;
+  GuardSection guard;
   SecuritySection security;
   AuditSection audit;
   MetricsSection metrics;

@@ -206,9 +206,6 @@ constexpr KnownKeys kKnownKeys[] = {
     {"skillcheck.", kTextMap, "thresholds"},
     {"skillcheck.", kDuration, "providers.*.timeout"},
     {"policy_socket.", kText, "path team_id"},
-
-    // Standing listeners for LLM APIs and databases: blocks that later versions define.
-    {"", kAnything, "guard"},
 };
 
 }  // namespace

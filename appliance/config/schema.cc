@@ -10,6 +10,7 @@ Schema::Schema(ServerConfig& config) {
   add_sandbox_keys(*this, config);
   add_llm_keys(*this, config);
   add_gateway_keys(*this, config);
+  add_guard_keys(*this, config);
   add_dlp_keys(*this, config);
   add_audit_keys(*this, config);
 }

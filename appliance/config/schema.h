@@ -57,6 +57,7 @@ void add_sandbox_keys(Schema& schema, ServerConfig& config);
 void add_llm_keys(Schema& schema, ServerConfig& config);
 void add_dlp_keys(Schema& schema, ServerConfig& config);
 void add_gateway_keys(Schema& schema, ServerConfig& config);
+void add_guard_keys(Schema& schema, ServerConfig& config);
 void add_audit_keys(Schema& schema, ServerConfig& config);
 
 // What the value of a known key without a member must look like.

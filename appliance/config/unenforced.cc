@@ -125,7 +125,6 @@ constexpr Unenforced kUnenforced[] = {
     {"package_checks", "packages are not checked", kDisabled},
     {"skillcheck", "skills are not scanned", kDisabled},
     {"policy_socket", "this is the Linux build"},
-    {"guard", "there is no standing database guard"},
 };
 
 bool covers(std::string_view block, std::string_view path) {

@@ -35,6 +35,15 @@ sql::LoginFailure failure(std::string_view sqlstate, std::string message, std::s
           .hint = std::move(hint)};
 }
 
+// Of sessions that start equal; empty when settings say otherwise.
+std::string kind_of(const sql::StartupSettings& settings, const UpstreamAddress& address) {
+  for (const auto& setting : settings.settings) {
+    if (!sql::is_presentation(setting.name)) return {};
+  }
+  return fmt::format("{}\n{}\n{}\n{}", address.targets.at(0).endpoint.to_string(), address.host,
+                     settings.database, settings.user);
+}
+
 class GuardFlow {
  public:
   GuardFlow(flows::Connection& connection, std::shared_ptr<const GuardContext> context)
@@ -334,6 +343,7 @@ asio::awaitable<void> GuardFlow::serve(sql::StartupMessage startup) {
                    .address = std::move(*address),
                    .session = std::move(session_),
                    .opening = std::move(logged_in->opening)};
+  start.kind = kind_of(*settings, start.address);
   for (const auto& [name, value] : start.opening.parameters) start.session.reported(name, value);
   co_await relay_statements(c_, std::move(logged_in->leg.stream), from_server_.data(),
                             std::move(start));

@@ -5,6 +5,7 @@
 #include "proxy/flows/stream_io.h"
 #include "proxy/net/deadlines.h"
 #include "proxy/net/socket_stream.h"
+#include "proxy/postgres/catalog_stock.h"
 #include "sqlguard/codec/startup.h"
 
 #include <boost/asio/as_tuple.hpp>
@@ -91,6 +92,8 @@ class StatementRelay final : public sql::ConnectionObserver {
 
   asio::awaitable<void> run(Bytes from_server);
   void completed(const sql::StatementRecord& record) override;
+  void looked_up(const std::shared_ptr<const sql::CatalogAnswer>& answer, bool first,
+                 std::string_view reason) override;
 
  private:
   sql::GuardedConnection::Setup setup();
@@ -128,6 +131,7 @@ sql::GuardedConnection::Setup StatementRelay::setup() {
   return {.judge = judge_.get(),
           .observer = this,
           .session = std::move(start_.session),
+          .catalog = CatalogStock::of_process().find(start_.kind),
           .service = start_.client.service,
           .allow_function_calls = start_.service->service.allow_function_call_protocol};
 }
@@ -150,6 +154,19 @@ void StatementRelay::completed(const sql::StatementRecord& record) {
   RecordedStatement event = statement_event(c_, start_.client, start_.service->options, record);
   ++c_.requests;
   c_.context->policy->record(std::move(event.event), event.verdict);
+}
+
+void StatementRelay::looked_up(const std::shared_ptr<const sql::CatalogAnswer>& answer, bool first,
+                               std::string_view reason) {
+  if (answer == nullptr) {
+    audit::Event event = database_event(c_, "db_catalog_unavailable", start_.client);
+    event.field("reason", std::string(reason));
+    c_.context->policy->record(std::move(event));
+  }
+  if (first && answer != nullptr)
+    CatalogStock::of_process().keep(start_.kind, answer);
+  else
+    CatalogStock::of_process().forget(start_.kind);
 }
 
 asio::awaitable<bool> StatementRelay::write_client(std::vector<Bytes>& parts, std::uint64_t turn) {
@@ -324,10 +341,8 @@ asio::awaitable<bool> StatementRelay::open_session() {
     key_ = start_.context->cancels->add(start_.opening.cancel_key->key.size(), canceller());
     if (key_) key = {key_->key().process, key_->key().key};
   }
-  const sql::ByteVector opening = sql::session_opening(start_.opening, key_ ? &key : nullptr);
-  std::vector<Bytes> parts = {opening};
-  const std::uint64_t turn = turns_.take();
-  co_return co_await write_client(parts, turn);
+  engine_.begin(sql::session_opening(start_.opening, key_ ? &key : nullptr));
+  co_return co_await write_both();
 }
 
 asio::awaitable<void> StatementRelay::run(Bytes from_server) {

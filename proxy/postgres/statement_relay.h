@@ -26,6 +26,8 @@ struct RelayStart {
   UpstreamAddress address;  // For cancellations.
   sql::SessionState session;
   sql::SessionStart opening;  // What the server said at the end of the login.
+  // Sessions that are equal at their start: they see the same catalogue. Empty: like no other.
+  std::string kind;
 };
 
 // Until either side ends. Closes both streams.

@@ -1,4 +1,5 @@
 // The client's side of the guarded connection: what is decided before anything is forwarded.
+#include "sqlguard/catalog/resolution.h"
 #include "sqlguard/connection/guarded_connection.h"
 #include "sqlguard/rules/relation_redirect.h"
 
@@ -78,7 +79,10 @@ GuardedConnection::GuardedConnection(Setup setup)
       observer_(setup.observer),
       session_(std::move(setup.session)),
       service_(std::move(setup.service)),
-      allow_function_calls_(setup.allow_function_calls) {}
+      allow_function_calls_(setup.allow_function_calls),
+      catalog_(std::move(setup.catalog)) {
+  if (catalog_ != nullptr) session_.looked_up(catalog_->session.search_path);
+}
 
 // --- frames --------------------------------------------------------------------------------------
 
@@ -157,7 +161,9 @@ GuardedConnection::Taken GuardedConnection::take(const ClientFrame& frame) {
     break_off(fmt::format("a message of type {} while COPY data is expected", type));
     return Taken::kYes;
   }
-  if (pending_.size() >= kMaximumPending) return wait_for_answers();
+  if (pending_.size() >= kMaximumPending || !opened_) return wait_for_answers();
+  const bool judged = type == 'Q' || type == 'P' || type == 'E';
+  if (judged && !question_ && renew_catalog() == Taken::kLater) return Taken::kLater;
   return dispatch(frame);
 }
 
@@ -231,10 +237,12 @@ GuardedConnection::Taken GuardedConnection::wait_for_answers() {
 // --- judging -------------------------------------------------------------------------------------
 
 std::uint64_t GuardedConnection::names_id() {
-  if (names_judge_ != judge_ || !same_names(names_, session_.names())) {
+  if (names_judge_ != judge_ || names_catalog_ != catalog() ||
+      !same_names(names_, session_.names())) {
     names_ = session_.names();
+    names_catalog_ = catalog();
     names_judge_ = judge_;
-    names_id_ = judge_->names_id(names_);
+    names_id_ = judge_->names_id(names_, names_catalog_);
   }
   return names_id_;
 }
@@ -262,7 +270,8 @@ JudgedPtr GuardedConnection::judge_text(std::string_view text) {
                        "server may read another text than the guard"),
         session_);
   }
-  return judge_->judge(text, session_, names_id());
+  const std::uint64_t id = names_id();
+  return judge_->judge(text, Judge::Names{session_, names_catalog_, id});
 }
 
 JudgedPtr GuardedConnection::judge_again(const JudgedPtr& judged) {
@@ -424,9 +433,10 @@ GuardedConnection::Taken GuardedConnection::fail_extended(Refusal refusal) {
 GuardedConnection::Taken GuardedConnection::begin_execution(Pending entry) {
   entry.since = std::chrono::steady_clock::now();
   const Judged& judged = *entry.judged;
-  if (judged.changes_session || judged.has_transaction_steps) {
+  if (!judged.reads_only) {
     for (const Statement& statement : judged.analysis->statements) {
       session_.forwarded(statement);
+      if (changes_catalog(statement)) catalog_changed_ = true;
       for (const SessionChange& change : statement.changes) {
         if (change.kind == SessionChange::Kind::kDeclareCursor && cursors_.size() < kMaximumNamed)
           cursors_.insert(change.name);

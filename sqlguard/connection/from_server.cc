@@ -57,6 +57,10 @@ std::size_t GuardedConnection::from_server(Bytes bytes, Outgoing& out) {
       at += there;
       continue;
     }
+    if (!pending_.empty() && pending_.front().ask == Ask::kCatalog) {
+      if (!take_catalog(bytes, at, out)) break;
+      continue;
+    }
     const Bytes rest = bytes.subspan(at);
     const auto header = read_frame_header(rest, Direction::kBackend);
     if (!header) {

@@ -26,6 +26,7 @@
 #pragma once
 
 #include "policies/verdict.h"
+#include "sqlguard/catalog/catalog_query.h"
 #include "sqlguard/codec/frame.h"
 #include "sqlguard/connection/answers.h"
 #include "sqlguard/connection/judge.h"
@@ -67,6 +68,10 @@ class ConnectionObserver {
  public:
   virtual ~ConnectionObserver() = default;
   virtual void completed(const StatementRecord& record) = 0;
+  // The server was asked for its catalogue: at the session's start (`first`), or again after a
+  // statement changed it. Null: it could not be had, for the reason said.
+  virtual void looked_up(const std::shared_ptr<const CatalogAnswer>& answer, bool first,
+                         std::string_view reason) = 0;
 };
 
 struct Question {
@@ -83,12 +88,17 @@ class GuardedConnection {
     Judge* judge = nullptr;                  // See use().
     ConnectionObserver* observer = nullptr;  // Outlives the connection.
     SessionState session = {};               // What is known when it starts.
+    // What an equal session was told a moment ago; null: the server is asked.
+    std::shared_ptr<const CatalogAnswer> catalog = {};
     std::string service = {};
     bool allow_function_calls = false;
   };
   explicit GuardedConnection(Setup setup);
   GuardedConnection(const GuardedConnection&) = delete;
   GuardedConnection& operator=(const GuardedConnection&) = delete;
+
+  // The session starts: what the client gets, which may have to wait for the catalogue.
+  void begin(ByteVector opening);
 
   // From now on statements are judged by this (rules were loaded anew). Null: the trail cannot be
   // written, so nothing is permitted.
@@ -127,6 +137,7 @@ class GuardedConnection {
  private:
   enum class Held : std::uint8_t { kNo, kAnswers, kApproval };
   enum class Taken : std::uint8_t { kYes, kLater };
+  enum class Fate : std::uint8_t { kForward, kSwallow, kBroken };
   enum class Ask : std::uint8_t {
     kQuery,
     kParse,
@@ -140,6 +151,7 @@ class GuardedConnection {
     kTerminate,   // The client gets `reply` and the connection ends.
     kSilentSync,  // Its ReadyForQuery is not the client's.
     kRollback,    // Neither are the answers of this one, up to its ReadyForQuery.
+    kCatalog,     // Nor of this: the guard asks for the catalogue.
   };
   using Candidates = std::vector<JudgedPtr>;
   // What a name of a statement or portal may mean at the server: several while it is not known
@@ -166,7 +178,7 @@ class GuardedConnection {
     std::chrono::steady_clock::time_point since = {};
     bool ends() const {
       return ask == Ask::kQuery || ask == Ask::kSync || ask == Ask::kFunctionCall ||
-             ask == Ask::kSilentSync || ask == Ask::kRollback;
+             ask == Ask::kSilentSync || ask == Ask::kRollback || ask == Ask::kCatalog;
     }
   };
   // A frame of the client, or as much of its front as is needed to decide on it.
@@ -234,8 +246,16 @@ class GuardedConnection {
   // False: too many meanings are open.
   bool define(Names& names, std::string_view name, const Candidates& list);
 
+  // --- the catalogue (catalog_fetch.cc)
+  void ask_for_catalog();
+  // kLater: the statement waits until the catalogue is there.
+  Taken renew_catalog();
+  bool take_catalog(Bytes bytes, std::size_t& at, Outgoing& out);
+  Fate catalog_frame(const Frame& frame, Bytes raw, Outgoing& out);
+  void catalog_done(Outgoing& out);
+  std::shared_ptr<const Catalog> catalog() const;
+
   // --- from the server (from_server.cc)
-  enum class Fate : std::uint8_t { kForward, kSwallow, kBroken };
   Fate fate_of(char type, Bytes body, ByteVector& instead);
   Fate answer_of(char type, Bytes body);
   Fate answer_silently(char type, Bytes body, ByteVector& instead);
@@ -289,7 +309,16 @@ class GuardedConnection {
   Names prepared_, portals_;
   std::uint64_t segment_ = 1;  // Counts what ends with a ReadyForQuery.
   std::set<std::string, std::less<>> cursors_;
+  std::shared_ptr<const CatalogAnswer> catalog_;
+  std::unique_ptr<CatalogReader> catalog_reader_;
+  std::string catalog_failure_;
+  bool catalog_changed_ = false;  // By a statement since it was asked for.
+  ByteVector opening_;            // Until the first answer.
+  bool opened_ = true;
+  ByteVector server_partial_;  // A frame of the catalogue that is not whole.
+
   NameContext names_;
+  std::shared_ptr<const Catalog> names_catalog_;
   std::uint64_t names_id_ = 0;
   const Judge* names_judge_ = nullptr;
 

@@ -2,16 +2,18 @@
 
 #include "base/encoding.h"
 #include "base/random.h"
+#include "sqlguard/catalog/resolution.h"
 #include "sqlguard/connection/redacted_text.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace agentsh::sql {
 namespace {
 
 constexpr std::size_t kEntryOverhead = 600;  // Nodes, the analysis and its decisions.
-constexpr std::size_t kMaximumNames = 4096;
+constexpr std::size_t kMaximumNames = 256;   // Each may keep a catalogue alive.
 
 std::uint64_t random_seed() {
   std::uint64_t seed = 0;
@@ -65,10 +67,11 @@ std::shared_ptr<Judged> Judge::make(std::string_view text, std::shared_ptr<const
   judged->names = names;
   judged->judge = this;
   for (const Statement& statement : analysis->statements) {
-    judged->changes_session |= !statement.changes.empty();
     judged->executes_prepared |= executes(statement);
     judged->has_transaction_steps |= statement.transaction != TransactionStep::kNone;
     judged->copies_in |= copies_from_client(statement);
+    judged->reads_only &= statement.changes.empty() && !changes_catalog(statement) &&
+                          statement.transaction == TransactionStep::kNone;
   }
   if (analysis->statements.size() == 1)
     judged->decisions.push_back(rules_->decide(analysis->statements[0], session));
@@ -102,16 +105,18 @@ void Judge::keep(JudgedPtr judged) {
   bytes_ += bytes;
 }
 
-JudgedPtr Judge::judge(std::string_view text, const SessionState& session, std::uint64_t names) {
-  const auto found = index_.find({text, names});
+JudgedPtr Judge::judge(std::string_view text, const Names& names) {
+  const auto found = index_.find({text, names.id});
   if (found != index_.end()) {
     ++hits_;
     if (found->second != entries_.begin())
       entries_.splice(entries_.begin(), entries_, found->second);
     return found->second->judged;
   }
-  auto judged =
-      make(text, std::make_shared<const Analysis>(classify(text, dialect_)), session, names);
+  auto analysis = std::make_shared<Analysis>(classify(text, dialect_));
+  for (Statement& statement : analysis->statements)
+    statement = resolve(std::move(statement), names.session.names(), names.catalog.get());
+  auto judged = make(text, std::move(analysis), names.session, names.id);
   if (!judged->executes_prepared) keep(judged);
   return judged;
 }
@@ -125,18 +130,21 @@ JudgedPtr Judge::judge(Statement statement, const SessionState& session) {
   return judged;
 }
 
-std::uint64_t Judge::names_id(const NameContext& names) {
-  std::string key = names.search_path ? "path" : "unknown";
+std::uint64_t Judge::names_id(const NameContext& names,
+                              const std::shared_ptr<const Catalog>& catalog) {
+  std::string key = std::to_string(reinterpret_cast<std::uintptr_t>(catalog.get()));
   const auto add = [&key](const std::string& name) {
     key += '\0';
     key += name;
   };
+  add(names.search_path ? "path" : "unknown");
   if (names.search_path) std::ranges::for_each(*names.search_path, add);
-  key += '\0';
+  add({});
   std::ranges::for_each(names.temporary, add);
-  if (const auto found = names_.find(key); found != names_.end()) return found->second;
+  if (const auto found = names_.find(key); found != names_.end()) return found->second.id;
   if (names_.size() >= kMaximumNames) names_.clear();
-  return names_[key] = next_names_++;
+  names_[key] = {next_names_, catalog};
+  return next_names_++;
 }
 
 }  // namespace agentsh::sql

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "policies/model_database.h"
+#include "sqlguard/catalog/catalog.h"
 #include "sqlguard/classifier/analysis_cache.h"
 #include "sqlguard/rules/database_rules.h"
 
@@ -31,7 +32,8 @@ struct Judged {
   policy::Decision decision = policy::Decision::kDeny;
   // The statement that decides; nothing for an empty query, which is allowed.
   const StatementDecision* strictest = nullptr;
-  bool changes_session = false;
+  // Nothing of it changes the session, a transaction or the catalogue.
+  bool reads_only = true;
   bool executes_prepared = false;  // Judged by what was prepared at that moment.
   bool has_transaction_steps = false;
   bool limits_results = false;  // A decision has max_rows or max_bytes.
@@ -56,13 +58,19 @@ class Judge {
   Judge(const Judge&) = delete;
   Judge& operator=(const Judge&) = delete;
 
-  // `names`: of names_id() for the session's names as they are now.
-  JudgedPtr judge(std::string_view text, const SessionState& session, std::uint64_t names);
+  // What a session knows of names: those of its own, and the server's catalogue, null where that
+  // could not be had. `id` is names_id() of both.
+  struct Names {
+    const SessionState& session;
+    std::shared_ptr<const Catalog> catalog;
+    std::uint64_t id;
+  };
+  JudgedPtr judge(std::string_view text, const Names& names);
   // A statement that is no text: the execution of what SQL prepared under a name, a FunctionCall.
   JudgedPtr judge(Statement statement, const SessionState& session);
 
   // Equal names have one number; it is never 0.
-  std::uint64_t names_id(const NameContext& names);
+  std::uint64_t names_id(const NameContext& names, const std::shared_ptr<const Catalog>& catalog);
 
   const DatabaseRules& rules() const { return *rules_; }
   Dialect dialect() const { return dialect_; }
@@ -87,6 +95,10 @@ class Judge {
 
   std::shared_ptr<Judged> make(std::string_view text, std::shared_ptr<const Analysis> analysis,
                                const SessionState& session, std::uint64_t names) const;
+  struct KnownNames {
+    std::uint64_t id;
+    std::shared_ptr<const Catalog> catalog;  // Kept, so that its address means nothing else.
+  };
   void keep(JudgedPtr judged);
 
   std::shared_ptr<const DatabaseRules> rules_;
@@ -96,7 +108,7 @@ class Judge {
   std::unordered_map<Key, Entries::iterator, Hash> index_;
   std::size_t bytes_ = 0;
   std::uint64_t hits_ = 0;
-  std::map<std::string, std::uint64_t, std::less<>> names_;
+  std::map<std::string, KnownNames, std::less<>> names_;
   std::uint64_t next_names_ = 1;
 };
 

@@ -186,6 +186,16 @@ void SessionState::transaction_ended(bool committed) {
   in_transaction_change_ = local_change_ = false;
 }
 
+void SessionState::looked_up(const std::vector<std::string>& search_path) {
+  if (!session_search_path_) {
+    session_search_path_ = committed_search_path_ = names_.search_path = search_path;
+    in_transaction_change_ = local_change_ = false;
+  } else if (!names_.search_path) {
+    names_.search_path = search_path;
+    in_transaction_change_ = true;
+  }
+}
+
 void SessionState::reported(std::string_view parameter, std::string_view value) {
   if (parameter == "standard_conforming_strings") standard_strings_ = value == "on";
   if (parameter == "client_encoding") safe_encoding_ = is_safe_encoding(value);

@@ -53,6 +53,9 @@ class SessionState {
   void closed(std::string_view name) { prepared_.erase(std::string(name)); }
   // The server reports the end of the transaction (ReadyForQuery 'I' after 'T' or 'E').
   void transaction_ended(bool committed);
+  // The server was asked in which schemas names are looked up, at the session's start: that is also
+  // what RESET returns to. Later answers count only while the path is unknown.
+  void looked_up(const std::vector<std::string>& search_path);
   // ParameterStatus.
   void reported(std::string_view parameter, std::string_view value);
 

@@ -254,5 +254,52 @@ class GuardTest(harness.ApplianceTest):
         self.assertIn(b"password authentication failed", result.stderr)
 
 
+BROKERED = POLICY.replace("trusted_network: true}", """trusted_network: true,
+         credentials: {user: agent, password_ref: "env:GUARD_TEST_PASSWORD", placeholder: "let-me-in"}}""")
+
+
+class ListenerTest(harness.ApplianceTest):
+    """The standing guard, without a session: a plain listener whose logins are relayed, one with TLS and credentials."""
+
+    # There is no session whose project it could be.
+    policies = {name: text.replace("${PROJECT_ROOT}", "${PROJECT_ROOT:-/nonexistent}")
+                for name, text in (("e2e", POLICY), ("brokered", BROKERED))}
+
+    @classmethod
+    def setUpClass(cls):
+        os.environ["GUARD_TEST_PASSWORD"] = "secret"
+        cls.world = harness.shared_world()
+        certificate, key = cls.world.authority.issue("guard", ["localhost"])
+        if harness.Arguments.user:
+            harness.run("chown", harness.Arguments.user, key)
+        listeners = (f"guard:\n  listeners:\n    - {{address: '127.0.0.1:6543', service: main}}\n"
+                     f"    - {{address: '127.0.0.1:6544', service: main, policy: brokered, cert_file: {certificate},"
+                     f" key_file: {key}}}\n")
+        cls.appliance = harness.Appliance(cls.world, harness.Arguments.user, cls.policies, listeners)
+        cls.server = GuardTest.server if hasattr(GuardTest, "server") else postgres_server.PostgresServer(cls.world)
+        if not cls.server.sql("SELECT to_regclass('public.notes')"):
+            cls.server.sql(TABLES)
+
+    def psql(self, port, *arguments, password="secret", sslmode="prefer", env=None):
+        environment = dict(os.environ, PGPASSWORD=password, PGSSLMODE=sslmode, PGCONNECT_TIMEOUT="10", **(env or {}))
+        return subprocess.run(["psql", "-X", "-At", "-h", "localhost", "-p", str(port), "-U", "agent", "-d", "postgres",
+                               *arguments], env=environment, capture_output=True, timeout=30)
+
+    def test_relayed(self):
+        result = self.psql(6543, "-c", "SELECT count(*) FROM notes", "-c", "DROP TABLE notes")
+        self.assertEqual(result.stdout.strip(), b"1000", result.stderr)
+        self.assertIn(b"no-drop", result.stderr)
+        self.assertIn(b"password authentication failed", self.psql(6543, "-c", "SELECT 1", password="wrong").stderr)
+        events = self.appliance.events("guard", "--type", "db_statement")
+        self.assertEqual({e["policy"]["decision"] for e in events}, {"allow", "deny"})
+
+    def test_brokered(self):
+        env = {"PGSSLROOTCERT": str(self.world.authority.certificate)}
+        result = self.psql(6544, "-c", "SELECT current_user", password="let-me-in", sslmode="verify-full", env=env)
+        self.assertEqual(result.stdout.strip(), b"agent", result.stderr)
+        refused = self.psql(6544, "-c", "SELECT 1", password="secret", sslmode="verify-full", env=env)
+        self.assertIn(b"password authentication failed", refused.stderr)
+
+
 if __name__ == "__main__":
     harness.main()
