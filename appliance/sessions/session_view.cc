@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <initializer_list>
 #include <sstream>
 
 namespace agentsh {
@@ -158,15 +160,33 @@ Result<> add_virtual_workspace(const SessionView& view, sandbox::SessionSpec& sp
   return {};
 }
 
+// A path and, where it leads through symbolic links, the file's own: Landlock knows files, not
+// names.
+std::vector<std::string> with_real_paths(
+    std::initializer_list<const std::vector<std::string>*> lists) {
+  std::vector<std::string> all;
+  for (const auto* paths : lists) {
+    for (const std::string& path : *paths) {
+      all.push_back(path);
+      std::error_code error;
+      const auto real = std::filesystem::weakly_canonical(path, error);
+      if (!error && real != path) all.push_back(real.native());
+    }
+  }
+  return all;
+}
+
 // Landlock adds rights and takes none away beneath a tree that may be written.
 Result<> check_nothing_inside(const SessionView& view, const std::string& tree) {
-  for (const auto* paths : {&view.masked, &view.own_paths, &view.own_programs, &view.read_only}) {
-    for (const std::string& path : *paths) {
-      if (!beneath(path, tree) || path == tree) continue;
+  const std::vector<std::string> trees = {tree};
+  for (const std::string& kept :
+       with_real_paths({&view.masked, &view.own_paths, &view.own_programs, &view.read_only})) {
+    for (const std::string& name : with_real_paths({&trees})) {
+      if (!beneath(kept, name) || kept == name) continue;
       return fail(fmt::format(
           "{} lies in {}, which may be written: only a session with mounts of its own can keep it "
           "as it is (security.mode: auto)",
-          path, tree));
+          kept, tree));
     }
   }
   return {};
@@ -187,8 +207,7 @@ Result<> describe_hosts_view(const SessionView& view, sandbox::SessionSpec& spec
   spec.private_directory = view.private_directory;
   spec.files = view.private_files;
   spec.notifier_program = view.notifier_program;
-  spec.masked = view.masked;
-  spec.masked.insert(spec.masked.end(), view.own_paths.begin(), view.own_paths.end());
+  spec.masked = with_real_paths({&view.masked, &view.own_paths});
   return {};
 }
 

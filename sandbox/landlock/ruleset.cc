@@ -72,11 +72,12 @@ Result<LandlockRuleset> LandlockRuleset::create(int abi) {
   return LandlockRuleset(std::move(fd), abi);
 }
 
-Result<> LandlockRuleset::allow(const std::string& path, Rights rights) {
-  UniqueFd parent(::open(path.c_str(), O_PATH | O_CLOEXEC));
+Result<> LandlockRuleset::allow(const std::string& path, Rights rights, int flags) {
+  UniqueFd parent(::open(path.c_str(), O_PATH | O_CLOEXEC | flags));
   if (!parent) return std::unexpected(errno_error("open", path));
   struct stat status;
   if (::fstat(parent.get(), &status) != 0) return std::unexpected(errno_error("stat", path));
+  if (S_ISLNK(status.st_mode)) return {};
   std::uint64_t allowed = bits(rights) & handled_by(abi_);
   if (!S_ISDIR(status.st_mode)) allowed &= kFileRights;
   landlock_path_beneath_attr rule{allowed, parent.get()};

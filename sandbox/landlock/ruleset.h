@@ -33,8 +33,9 @@ class LandlockRuleset {
     kReadWrite,    // The above and every change except device nodes.
     kDevice,       // Read, write and ioctl on what is there; nothing new.
   };
-  // Grants `rights` beneath `path` (a directory or a file).
-  Result<> allow(const std::string& path, Rights rights);
+  // Grants `rights` beneath `path` (a directory or a file). With O_NOFOLLOW in `flags` a symbolic
+  // link is not followed and gives nothing.
+  Result<> allow(const std::string& path, Rights rights, int flags = 0);
 
   // Applies the ruleset to the calling thread; needs no_new_privs. For good.
   Result<> restrict_self();

@@ -6,7 +6,6 @@ attempt acts on what this test made, and says ESCAPED when it worked.
 
 import os
 import pathlib
-import pwd
 import subprocess
 
 import escape
@@ -187,14 +186,9 @@ class LandlockOnly(escape.EscapeTest):
         cls.outside_file.chmod(0o600)
         command = ["sleep", "1000"]
         if user:
-            os.chown(cls.terminal, *cls.ids(user))
-            os.chown(cls.outside_file, *cls.ids(user))
+            os.chown(cls.terminal, user.pw_uid, user.pw_gid)
+            os.chown(cls.outside_file, user.pw_uid, user.pw_gid)
         cls.victim = cls.internet.world.processes.start(*cls.appliance.as_user(command), cwd="/")
-
-    @staticmethod
-    def ids(user):
-        entry = pwd.getpwnam(user)
-        return entry.pw_uid, entry.pw_gid
 
     def python(self, program, sid=None, **values):
         given = dict(OUTSIDER=self.victim.pid, OUTSIDE=str(self.outside_file), TERMINAL=self.terminal) | values

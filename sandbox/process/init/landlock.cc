@@ -3,6 +3,7 @@
 #include "sandbox/landlock/ruleset.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,7 +51,7 @@ Result<> allow_reading_except(LandlockRuleset& ruleset, const std::string& path,
   if (::lstat(path.c_str(), &status) != 0 || S_ISLNK(status.st_mode)) return {};
   if (std::ranges::none_of(excluded, holds)) {
     // What the user cannot open gives nothing away.
-    auto allowed = ruleset.allow(path, Rights::kReadExecute);
+    auto allowed = ruleset.allow(path, Rights::kReadExecute, O_NOFOLLOW);
     return allowed || allowed.error().code == std::errc::permission_denied ? Result<>() : allowed;
   }
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), &::closedir);

@@ -121,5 +121,26 @@ TEST_F(SessionViewTest, ASymbolicLinkAboveOursIsRefused) {
   EXPECT_THAT(spec.error().what, HasSubstr("symbolic link"));
 }
 
+// Landlock knows files: a mask that leads through a link has to hold where the link leads.
+TEST_F(SessionViewTest, WithoutMountsMasksHoldWhereLinksLead) {
+  view_.own_paths.clear();
+  view_.own_namespaces = false;
+  std::filesystem::create_directories(home_ + "/real/secret");
+  std::filesystem::create_directories(home_ + "/work");
+  std::filesystem::create_directory_symlink(home_ + "/real", home_ + "/link");
+  view_.workspace = home_ + "/work";
+  view_.workspace_writable = true;
+  view_.masked = {home_ + "/link/secret", home_ + "/link/later"};
+  const auto spec = build_session_spec(view_);
+  ASSERT_TRUE(spec) << spec.error().what;
+  EXPECT_THAT(spec->masked, Contains(home_ + "/real/secret"));
+  EXPECT_THAT(spec->masked, Contains(home_ + "/real/later"));
+
+  view_.workspace = home_ + "/real";
+  const auto refused = build_session_spec(view_);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().what, HasSubstr("may be written"));
+}
+
 }  // namespace
 }  // namespace agentsh
