@@ -115,7 +115,8 @@ class LandlockOnly(ModeTest):
                    "if os.fork(): os._exit(0)\n"
                    "open('loose', 'w').write(str(os.getpid())); time.sleep(600)\n")
         self.python(self.sid, program, stdin=subprocess.DEVNULL)
-        harness.wait_until((self.workspace / "loose").exists, "it runs")
+        written = self.workspace / "loose"
+        harness.wait_until(lambda: written.exists() and written.read_text(), "it runs")
         loose = pathlib.Path("/proc") / (self.workspace / "loose").read_text()
         self.assertTrue(loose.exists())
         self.appliance.cli("session", "destroy", self.sid)
