@@ -113,7 +113,6 @@ constexpr Case kCases[] = {
     {"package_checks: {enabled: true, scope: a, fail_mode: b, cache: {dir: c}, block_on: {malware: "
      "any, license: any}}",
      "(set: enabled, scope, fail_mode, cache.dir and 2 more)"},
-    {"guard: {listen: [anything]}", "guard: known, not enforced"},
     {"llm_storage: {store_bodies: false}", ""},
     {"llm_storage: {store_bodies: true}", "bodies of LLM requests are never stored"},
     {"logging: {output: stderr, format: text}", ""},
