@@ -118,7 +118,8 @@ class GuardLoginTest(harness.ApplianceTest):
             "for _ in range(600):\n  if os.path.exists('done'): break\n  time.sleep(0.05)\n")
         os.chmod(self.workspace / "hold.py", 0o644)
         os.chmod(self.workspace, 0o777)
-        command = [harness.Arguments.bin / "agentsh", "exec", self.sid, "--", "/usr/bin/python3", "hold.py"]
+        command = [harness.Arguments.bin / "agentsh", "exec", self.sid, "--", "/usr/bin/python3", "hold.py",
+                   self.workspace]  # By which it is told from those of tests beside this one.
         client = subprocess.Popen(self.appliance.as_user(command), env=self.appliance.environment(), cwd=self.workspace,
                                   stdin=subprocess.DEVNULL)
         try:
@@ -140,7 +141,7 @@ class GuardLoginTest(harness.ApplianceTest):
         """The session's python, which this test started."""
         try:
             words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            return words[:2] == [b"/usr/bin/python3", b"hold.py"]
+            return words[:3] == [b"/usr/bin/python3", b"hold.py", bytes(self.workspace)]
         except OSError:
             return False
 
