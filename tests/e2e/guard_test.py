@@ -286,7 +286,7 @@ class ListenerTest(harness.ApplianceTest):
                                *arguments], env=environment, capture_output=True, timeout=30)
 
     def test_relayed(self):
-        result = self.psql(6543, "-c", "SELECT count(*) FROM notes", "-c", "DROP TABLE notes")
+        result = self.psql(6543, "-c", "SELECT count(*) FROM notes WHERE id <= 1000", "-c", "DROP TABLE notes")
         self.assertEqual(result.stdout.strip(), b"1000", result.stderr)
         self.assertIn(b"no-drop", result.stderr)
         self.assertIn(b"password authentication failed", self.psql(6543, "-c", "SELECT 1", password="wrong").stderr)

@@ -324,7 +324,7 @@ while time.monotonic() < until:
             seen = updates()
             extra = "".join(f"  - {{name: d{number}-{i}, cidrs: ['10.{number}.{i}.0/24'], decision: deny}}\n" for i in range(40))
             self.write("e2e", harness.POLICY.replace("network_rules:\n", "network_rules:\n" + extra))
-            harness.wait_until(lambda: updates() > seen, "the new policy is in force", 5)
+            harness.wait_until(lambda: updates() > seen, "the new policy is in force", 20)
             self.write("e2e", self.MALFORMED[number])
             self.appliance.daemon.send_signal(1)
         self.write("e2e", harness.POLICY)
