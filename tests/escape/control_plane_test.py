@@ -260,7 +260,7 @@ class Reload(escape.EscapeTest):
     HAMMER = """
 import socket, sys, threading, time
 token, address, port = sys.argv[1].encode(), sys.argv[2], int(sys.argv[3])
-until = time.monotonic() + 30
+until = time.monotonic() + 150
 count = 0
 def udp():
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
