@@ -237,11 +237,11 @@ GuardedConnection::Taken GuardedConnection::wait_for_answers() {
 // --- judging -------------------------------------------------------------------------------------
 
 std::uint64_t GuardedConnection::names_id() {
-  if (names_judge_ != judge_ || names_catalog_ != catalog() ||
+  if (names_judge_ != judge_->id() || names_catalog_ != catalog() ||
       !same_names(names_, session_.names())) {
     names_ = session_.names();
     names_catalog_ = catalog();
-    names_judge_ = judge_;
+    names_judge_ = judge_->id();
     names_id_ = judge_->names_id(names_, names_catalog_);
   }
   return names_id_;
@@ -276,7 +276,7 @@ JudgedPtr GuardedConnection::judge_text(std::string_view text) {
 
 JudgedPtr GuardedConnection::judge_again(const JudgedPtr& judged) {
   if (judge_ == nullptr) return denied_because(judged->text, "the audit log cannot be written");
-  if (judged->judge == judge_ && !judged->executes_prepared && judged->names == names_id())
+  if (judged->judge == judge_->id() && !judged->executes_prepared && judged->names == names_id())
     return judged;
   if (!judged->text.empty()) return judge_text(judged->text);
   return judge_->judge(judged->analysis->statements.at(0), session_);

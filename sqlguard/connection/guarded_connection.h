@@ -320,7 +320,7 @@ class GuardedConnection {
   NameContext names_;
   std::shared_ptr<const Catalog> names_catalog_;
   std::uint64_t names_id_ = 0;
-  const Judge* names_judge_ = nullptr;
+  std::uint64_t names_judge_ = 0;
 
   struct ResultUse {
     std::uint64_t rows = 0, bytes = 0;

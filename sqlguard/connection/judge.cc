@@ -6,6 +6,7 @@
 #include "sqlguard/connection/redacted_text.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <utility>
 
@@ -14,6 +15,11 @@ namespace {
 
 constexpr std::size_t kEntryOverhead = 600;  // Nodes, the analysis and its decisions.
 constexpr std::size_t kMaximumNames = 256;   // Each may keep a catalogue alive.
+
+std::uint64_t next_judge() {
+  static std::atomic<std::uint64_t> last = 0;
+  return ++last;
+}
 
 std::uint64_t random_seed() {
   std::uint64_t seed = 0;
@@ -55,7 +61,8 @@ std::size_t Judge::Hash::operator()(const Key& key) const {
 }
 
 Judge::Judge(std::shared_ptr<const DatabaseRules> rules, Dialect dialect, std::size_t max_bytes)
-    : rules_(std::move(rules)),
+    : id_(next_judge()),
+      rules_(std::move(rules)),
       dialect_(dialect),
       max_bytes_(max_bytes),
       index_(64, Hash{random_seed()}) {}
@@ -65,7 +72,7 @@ std::shared_ptr<Judged> Judge::make(std::string_view text, std::shared_ptr<const
   auto judged = std::make_shared<Judged>();
   judged->text = text;
   judged->names = names;
-  judged->judge = this;
+  judged->judge = id_;
   for (const Statement& statement : analysis->statements) {
     judged->executes_prepared |= executes(statement);
     judged->has_transaction_steps |= statement.transaction != TransactionStep::kNone;

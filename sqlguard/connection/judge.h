@@ -39,7 +39,7 @@ struct Judged {
   bool limits_results = false;  // A decision has max_rows or max_bytes.
   bool copies_in = false;       // COPY ... FROM STDIN: the client will send data.
   std::uint64_t names = 0;      // The session's names that it was judged with.
-  const void* judge = nullptr;  // Who judged.
+  std::uint64_t judge = 0;      // Who judged: Judge::id().
   std::string digest;           // "sha256:...", of the text without its constants.
   std::string redacted;         // The text without its constants.
 
@@ -72,6 +72,9 @@ class Judge {
   // Equal names have one number; it is never 0.
   std::uint64_t names_id(const NameContext& names, const std::shared_ptr<const Catalog>& catalog);
 
+  // Of this one alone, for as long as the process lives: a judgement may outlive its judge, whose
+  // address another then has.
+  std::uint64_t id() const { return id_; }
   const DatabaseRules& rules() const { return *rules_; }
   Dialect dialect() const { return dialect_; }
   std::uint64_t hits() const { return hits_; }
@@ -101,6 +104,7 @@ class Judge {
   };
   void keep(JudgedPtr judged);
 
+  const std::uint64_t id_;
   std::shared_ptr<const DatabaseRules> rules_;
   Dialect dialect_;
   std::size_t max_bytes_;

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -89,9 +90,9 @@ class Recorder final : public ConnectionObserver {
   std::vector<StatementRecord> records;
 };
 
-std::shared_ptr<const DatabaseRules> rules() {
+std::shared_ptr<const DatabaseRules> rules(std::string_view text = kPolicy) {
   policy::Diagnostics problems("test");
-  const auto policy = policy::load_policy(kPolicy, problems);
+  const auto policy = policy::load_policy(text, problems);
   EXPECT_TRUE(policy) << problems.to_error().what;
   auto compiled = DatabaseRules::compile(policy->database, policy->database.services.at(0));
   EXPECT_TRUE(compiled);
@@ -401,6 +402,40 @@ TEST(GuardedConnection, AnswersThatWereNotAskedForBreakOff) {
     const Outcome outcome = play({{'c', client(Sync{})}, {'s', ready('I')}, {'s', answer}}, 100);
     EXPECT_EQ(outcome.finished, answer != error("00000"));
   }
+}
+
+// A judgement may outlive its judge, and a later one may have its address.
+TEST(GuardedConnection, WhatWasPreparedIsJudgedByTheRulesOfTheMoment) {
+  const std::string stricter =
+      std::string(kPolicy) + "  - {name: closed, operations: [read], decision: deny}\n";
+  std::optional<Judge> judge(std::in_place, rules(), Dialect::kPostgres);
+  auto catalog = std::make_shared<CatalogAnswer>();
+  catalog->session.search_path = {"public"};
+  GuardedConnection engine({.judge = &*judge, .session = {}, .catalog = std::move(catalog)});
+  engine.begin({});
+  const auto bound = [](std::string_view statement) {
+    return client(Bind{.portal = "",
+                       .statement = statement,
+                       .parameter_formats = {},
+                       .parameters = {},
+                       .result_formats = {}}) +
+           client(Execute{.portal = "", .rows = 0}) + client(Sync{});
+  };
+  const std::string prepare =
+      client(Parse{.name = "s", .text = "SELECT a FROM t", .parameter_types = {}});
+  const std::string all = prepare + bound("s");
+  EXPECT_EQ(engine.from_client(as_bytes(all)), all.size());
+  Outgoing out;
+  engine.from_server(as_bytes(signal('1') + signal('2') + complete("SELECT 0") + ready('I')), out);
+  EXPECT_EQ(types(as_text(engine.to_server()), Direction::kFrontend), "PBES");
+  engine.to_server().clear();
+
+  judge.emplace(rules(stricter), Dialect::kPostgres);
+  engine.use(&*judge);
+  const std::string again = bound("s");
+  engine.from_client(as_bytes(again));
+  const std::string sent = types(as_text(engine.to_server()), Direction::kFrontend);
+  EXPECT_EQ(sent.find('E'), std::string::npos) << sent;
 }
 
 }  // namespace
