@@ -25,6 +25,8 @@ constexpr int percent_escape(std::string_view text) {
 }
 // Every "%XX" as its byte; a "%" that begins none stays.
 std::string percent_decoded(std::string_view text);
+// Every byte that is not unreserved (RFC 3986 section 2.3) nor in `kept` as "%XX".
+std::string percent_encoded(std::string_view text, std::string_view kept = {});
 
 std::string to_hex(std::span<const std::uint8_t> bytes);
 std::string to_base64(std::string_view bytes);

@@ -71,7 +71,7 @@ Result<> check_arguments(const CommandRequest& request) {
 }
 
 std::string exec_path(const CommandRequest& request) {
-  return "/api/v1/sessions/" + url_encode(request.session) + "/exec";
+  return "/api/v1/sessions/" + percent_encoded(request.session) + "/exec";
 }
 
 // The conversation of an attached command after status 101.

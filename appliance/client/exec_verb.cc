@@ -1,6 +1,7 @@
 #include "appliance/client/exec_verb.h"
 
 #include "appliance/client/command_run.h"
+#include "base/encoding.h"
 #include "base/file_io.h"
 #include "base/json_writer.h"
 
@@ -90,7 +91,7 @@ Result<bool> find_session(ExecOptions& options) {
   if (!options.session_file.empty()) {
     if (auto kept = read_file(options.session_file, 256)) {
       while (kept->ends_with('\n')) kept->pop_back();
-      if (call(options.global, "GET", "/api/v1/sessions/" + url_encode(*kept))) {
+      if (call(options.global, "GET", "/api/v1/sessions/" + percent_encoded(*kept))) {
         request.session = *kept;
         return false;
       }
@@ -177,8 +178,8 @@ int run_exec(Arguments arguments) {
   const int code = json ? run_captured(options.global, options.request)
                         : run_attached(options.global, options.request);
   if (*temporary) {
-    auto destroyed =
-        call(options.global, "DELETE", "/api/v1/sessions/" + url_encode(options.request.session));
+    auto destroyed = call(options.global, "DELETE",
+                          "/api/v1/sessions/" + percent_encoded(options.request.session));
     if (!destroyed) report(destroyed.error());
   }
   return code;
@@ -213,7 +214,7 @@ int run_wrap(Arguments arguments) {
     temporary = true;
   }
   const int code = run_attached(options.global, options.request);
-  const std::string path = "/api/v1/sessions/" + url_encode(options.request.session);
+  const std::string path = "/api/v1/sessions/" + percent_encoded(options.request.session);
   if (with_report) {
     if (auto summary = call(options.global, "GET", path + "/summary"))
       fmt::print(stderr, "{}", *summary);

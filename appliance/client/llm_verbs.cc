@@ -117,7 +117,7 @@ int keys_revoke(Arguments arguments) {
   app.add_option("key", id, "Its id or name")->required();
   app.add_flag("--json", as_json, "JSON");
   if (int code = parse_arguments(app, arguments); code >= 0) return code;
-  auto body = call(global, "DELETE", "/api/v1/gateway/keys/" + url_encode(id));
+  auto body = call(global, "DELETE", "/api/v1/gateway/keys/" + percent_encoded(id));
   if (as_json || !body) return print_json(body);
   return 0;
 }
@@ -166,7 +166,7 @@ int proxy_status(Arguments arguments) {
   app.add_flag("--json", as_json, "JSON");
   if (int code = parse_arguments(app, arguments); code >= 0) return code;
   const std::string path =
-      session.empty() ? "/api/v1/proxy" : "/api/v1/sessions/" + url_encode(session) + "/proxy";
+      session.empty() ? "/api/v1/proxy" : "/api/v1/sessions/" + percent_encoded(session) + "/proxy";
   if (as_json) return print_json(call(global, "GET", path));
   auto document = fetch(global, "GET", path);
   if (!document) return report(document.error());
@@ -203,7 +203,7 @@ int run_usage(Arguments arguments) {
   std::string path = "/api/v1/usage?by=" + by;
   for (const auto& [name, value] : {std::pair("since", &since), std::pair("until", &until),
                                     std::pair("session", &session), std::pair("key", &key)}) {
-    if (!value->empty()) path += fmt::format("&{}={}", name, url_encode(*value));
+    if (!value->empty()) path += fmt::format("&{}={}", name, percent_encoded(*value));
   }
   if (as_json) return print_json(call(global, "GET", path));
   auto document = fetch(global, "GET", path);

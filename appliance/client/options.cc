@@ -200,16 +200,6 @@ std::string error_sentence(const HttpResponse& response) {
   return fmt::format("the server answered {} {}", response.status, response.body);
 }
 
-std::string url_encode(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    const bool unreserved = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                            (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
-    out += unreserved ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
-
 std::string executable_directory() {
   std::string path(4096, '\0');
   const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size());

@@ -72,9 +72,6 @@ int dispatch_subcommand(std::string_view verb, std::span<const Subcommand> subco
 // The sentence of an error response: {"error": "..."} or the body itself.
 std::string error_sentence(const HttpResponse& response);
 
-// RFC 3986 percent-encoding of a path segment or query value.
-std::string url_encode(std::string_view text);
-
 // The directory of this executable, where agentshd is.
 std::string executable_directory();
 

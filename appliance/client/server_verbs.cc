@@ -51,7 +51,7 @@ int query(Arguments arguments) {
   std::string path = "/api/v1/events/search?";
   for (const Filter& filter : filters) {
     if (!filter.value.empty())
-      path += fmt::format("{}={}&", filter.parameter, url_encode(filter.value));
+      path += fmt::format("{}={}&", filter.parameter, percent_encoded(filter.value));
   }
   path.pop_back();
   return print_lines(call(global, "GET", path), "events");
@@ -93,8 +93,9 @@ int tail(Arguments arguments) {
   if (int code = parse_arguments(app, arguments); code >= 0) return code;
   auto connection = connect_to_server(global);
   if (!connection) return report(connection.error());
-  const std::string path =
-      session.empty() ? "/api/v1/events" : "/api/v1/sessions/" + url_encode(session) + "/events";
+  const std::string path = session.empty()
+                               ? "/api/v1/events"
+                               : "/api/v1/sessions/" + percent_encoded(session) + "/events";
   EventStreamPrinter printer;
   auto response = connection->stream({.method = "GET", .path = path, .api_key = global.api_key},
                                      std::ref(printer));
@@ -142,7 +143,7 @@ int approve_resolve(Arguments arguments) {
       .field("decision", allow ? "approve" : "deny")
       .field("reason", std::string_view(reason));
   return print_json(
-      call(global, "POST", "/api/v1/approvals/" + url_encode(id), json.end_object().take()));
+      call(global, "POST", "/api/v1/approvals/" + percent_encoded(id), json.end_object().take()));
 }
 
 int debug_stats(Arguments arguments) {
@@ -152,7 +153,7 @@ int debug_stats(Arguments arguments) {
   add_global_options(app, global);
   app.add_option("session", session, "Session id")->required();
   if (int code = parse_arguments(app, arguments); code >= 0) return code;
-  return print_json(call(global, "GET", "/api/v1/sessions/" + url_encode(session) + "/stats"));
+  return print_json(call(global, "GET", "/api/v1/sessions/" + percent_encoded(session) + "/stats"));
 }
 
 int debug_pending(Arguments arguments) {

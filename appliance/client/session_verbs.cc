@@ -1,6 +1,7 @@
 #include "appliance/client/session_verbs.h"
 
 #include "appliance/client/command_run.h"
+#include "base/encoding.h"
 #include "base/file_io.h"
 #include "base/json_writer.h"
 
@@ -15,7 +16,7 @@ namespace agentsh::client {
 namespace {
 
 std::string session_path(std::string_view id) {
-  return "/api/v1/sessions/" + url_encode(id);
+  return "/api/v1/sessions/" + percent_encoded(id);
 }
 
 int create(Arguments arguments) {
@@ -201,7 +202,8 @@ int run_kill(Arguments arguments) {
   app.add_option("session", session, "Session id")->required();
   app.add_option("command", command, "Command id (from `agentsh session info`)")->required();
   if (int code = parse_arguments(app, arguments); code >= 0) return code;
-  return print_json(call(global, "POST", session_path(session) + "/kill/" + url_encode(command)));
+  return print_json(
+      call(global, "POST", session_path(session) + "/kill/" + percent_encoded(command)));
 }
 
 int run_output(Arguments arguments) {
@@ -222,7 +224,7 @@ int run_output(Arguments arguments) {
   return print_json(
       call(global, "GET",
            fmt::format("{}/output/{}?stream={}&offset={}&limit={}", session_path(session),
-                       url_encode(command), stream, offset, limit)));
+                       percent_encoded(command), stream, offset, limit)));
 }
 
 }  // namespace agentsh::client

@@ -1,6 +1,7 @@
 #include "appliance/config/proxy_url.h"
 
 #include "base/domain.h"
+#include "base/encoding.h"
 
 #include <fmt/format.h>
 
@@ -30,16 +31,6 @@ std::optional<std::string> percent_decode(std::string_view text) {
     if (error != std::errc{} || end != first + 2 || byte < 0x20) return {};
     result += static_cast<char>(byte);
     i += 2;
-  }
-  return result;
-}
-
-std::string percent_encode(std::string_view text) {
-  std::string result;
-  for (char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    result += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return result;
 }
@@ -86,8 +77,8 @@ std::string format_proxy_url(const UpstreamProxy& proxy, bool masked) {
   if (proxy.host.empty()) return "";
   std::string url = "http://";
   if (!proxy.user.empty()) {
-    url += percent_encode(proxy.user);
-    if (!proxy.password.empty()) url += ":" + (masked ? "****" : percent_encode(proxy.password));
+    url += percent_encoded(proxy.user);
+    if (!proxy.password.empty()) url += ":" + (masked ? "****" : percent_encoded(proxy.password));
     url += '@';
   }
   const bool v6 = proxy.host.find(':') != std::string::npos;

@@ -1,10 +1,8 @@
 #include "appliance/guard/upstream_credentials.h"
 
 #include "appliance/config/trusted_file.h"
+#include "proxy/services/secret_fetch.h"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/dispatch.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
@@ -16,36 +14,6 @@ namespace agentsh::guard {
 namespace asio = boost::asio;
 
 namespace {
-
-using SecretResult = Result<std::shared_ptr<const SecretText>>;
-
-// Shared with the callback, which may come from another thread and later than the login lives.
-struct Pending {
-  explicit Pending(const asio::any_io_executor& executor)
-      : arrived(executor, asio::steady_timer::time_point::max()) {}
-  std::optional<SecretResult> result;  // Touched on the login's thread only.
-  asio::steady_timer arrived;
-};
-
-asio::awaitable<SecretResult> fetch(std::shared_ptr<services::SecretSource> source,
-                                    std::string reference,
-                                    std::vector<policy::SecretProvider> providers) {
-  const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  auto pending = std::make_shared<Pending>(executor);
-  source->get(reference, providers, [pending, executor](SecretResult result) {
-    asio::dispatch(executor, [pending, result = std::move(result)]() mutable {
-      pending->result = std::move(result);
-      pending->arrived.cancel();
-    });
-  });
-  while (!pending->result) {
-    const auto [canceled] =
-        co_await pending->arrived.async_wait(asio::as_tuple(asio::use_awaitable));
-    // Canceled without a result: the worker is shutting down.
-    if (canceled && !pending->result) co_return fail("the appliance is shutting down");
-  }
-  co_return *std::move(pending->result);
-}
 
 std::unexpected<sql::LoginFailure> unavailable(const std::string& service,
                                                const std::string& reference, const Error& error) {
@@ -81,7 +49,9 @@ asio::awaitable<sql::LoginResult<pg::ServerCredentials>> UpstreamCredentials::re
     found.certificate = std::move(*certificate);
   }
   if (!credentials.password_ref.empty()) {
-    auto password = co_await fetch(secrets_, credentials.password_ref, std::move(providers));
+    auto password =
+        co_await services::fetch_secret(*secrets_, credentials.password_ref, std::move(providers),
+                                        co_await asio::this_coro::executor);
     if (!password) co_return unavailable(service, credentials.password_ref, password.error());
     found.password = std::move(*password);
   }

@@ -182,8 +182,11 @@ int ConnectSupervisor::connect_tcp(const sandbox::Call& call, const UniqueFd& so
   sockaddr_storage to{};
   const auto chosen = ingress_->listener(v4);
   const Endpoint target = chosen ? *chosen : *ingress_->listener(true);
-  const socklen_t size =
-      !v4 && target.address.is_v4() ? write_mapped(target, to) : target.to_sockaddr(to);
+  const bool mapped = !v4 && target.address.is_v4();
+  const auto written = [mapped](const Endpoint& endpoint, sockaddr_storage& out) {
+    return mapped ? write_mapped(endpoint, out) : endpoint.to_sockaddr(out);
+  };
+  const socklen_t size = written(target, to);
   const auto* listener = reinterpret_cast<const sockaddr*>(&to);
   // A call on a socket that is connecting or connected asks how that went.
   if (!is_fresh(socket)) return connect_to_listener(socket, listener, size);
@@ -198,8 +201,8 @@ int ConnectSupervisor::connect_tcp(const sandbox::Call& call, const UniqueFd& so
     // So that its port is known before anything arrives from it.
     const int off = 0;
     ::setsockopt(socket.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &off, sizeof off);
-    sockaddr_storage own = to;
-    reinterpret_cast<sockaddr_in&>(own).sin_port = 0;  // At the same place in both families.
+    sockaddr_storage own{};
+    written({target.address, 0}, own);
     if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&own), size) != 0) return errno;
     from = own_endpoint(socket);
     if (!from) return EINVAL;

@@ -62,20 +62,6 @@ std::string form_decoded(std::string_view text) {
   return percent_decoded(spaced);
 }
 
-std::string form_encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) {
-      out += c;
-    } else {
-      fmt::format_to(std::back_inserter(out), "%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return out;
-}
-
 struct Parameter {
   std::string_view name;
   std::string_view value;
@@ -170,7 +156,7 @@ void HeadEditor::edit_query(std::string_view target, HeadChanges& changes) {
     }
     changed = true;
     if (!bare) edited.append(parameter.name).append("=");
-    edited += form_encoded(after);
+    edited += percent_encoded(after);
   }
   if (changed) changes.target = std::move(edited);
 }

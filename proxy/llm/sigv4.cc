@@ -35,21 +35,6 @@ Digest hmac(const Digest& key, std::string_view data) {
   return hmac(std::string_view(reinterpret_cast<const char*>(key.data()), key.size()), data);
 }
 
-bool is_unreserved(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '.' || c == '_' || c == '~';
-}
-
-void encode(std::string_view text, bool keep_slash, std::string& out) {
-  for (char c : text) {
-    if (is_unreserved(c) || (keep_slash && c == '/')) {
-      out += c;
-    } else {
-      fmt::format_to(std::back_inserter(out), "%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-}
-
 // RFC 3986 §5.2.4 and no empty segments, as AWS does for every service but S3.
 std::string clean_path(std::string_view path) {
   std::vector<std::string_view> segments;
@@ -78,8 +63,9 @@ std::string canonical_query(std::string_view query) {
     if (part.empty()) continue;
     const std::size_t mark = std::min(part.find('='), part.size());
     Field& parameter = parameters.emplace_back();
-    encode(percent_decoded(part.substr(0, mark)), false, parameter.first);
-    encode(percent_decoded(part.substr(std::min(mark + 1, part.size()))), false, parameter.second);
+    parameter.first = percent_encoded(percent_decoded(part.substr(0, mark)));
+    parameter.second =
+        percent_encoded(percent_decoded(part.substr(std::min(mark + 1, part.size()))));
   }
   std::ranges::sort(parameters);
   std::string out;
@@ -152,7 +138,7 @@ std::string canonical_request(const SigningRequest& request, const SignedFields&
   if (request.path_as_is) {
     out += path.empty() ? "/" : path;
   } else {
-    encode(clean_path(path), true, out);
+    out += percent_encoded(clean_path(path), "/");
   }
   out += '\n';
   out += canonical_query(request.path.substr(std::min(mark + 1, request.path.size())));

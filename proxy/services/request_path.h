@@ -17,10 +17,4 @@ namespace agentsh::services {
 // its end. Errors say what is wrong with it.
 Result<std::string> judged_path(std::string_view target);
 
-// Percent-decoded as far as that is possible; never fails. For look-ups of what must not be there.
-std::string loosely_decoded(std::string_view text);
-
-// With everything escaped that has a meaning in a URL.
-std::string percent_encoded(std::string_view text);
-
 }  // namespace agentsh::services

@@ -163,7 +163,7 @@ const Placeholder* ServiceInspector::leaked_in(const http::RequestHead& head) co
   if (forbidden_.empty()) return nullptr;
   if (const Placeholder* leaked = find_placeholder(forbidden_, head.text())) return leaked;
   if (head.target().find('%') != std::string_view::npos) {
-    const std::string decoded = loosely_decoded(head.target());
+    const std::string decoded = percent_decoded(head.target());
     if (const Placeholder* leaked = find_placeholder(forbidden_, decoded)) return leaked;
   }
   for (const http::Field& field : head.fields()) {

@@ -1,12 +1,9 @@
 #include "proxy/services/session_services.h"
 
 #include "audit/event.h"
+#include "proxy/services/secret_fetch.h"
 #include "proxy/services/service_inspector.h"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/dispatch.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,35 +14,6 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::string_view kPrefix = "/svc/";
-
-using SecretResult = Result<std::shared_ptr<const SecretText>>;
-
-// Shared with the callback, which may come from another thread and later than the request lives.
-struct Pending {
-  explicit Pending(const asio::any_io_executor& executor)
-      : arrived(executor, asio::steady_timer::time_point::max()) {}
-  std::optional<SecretResult> result;  // Touched on the request's thread only.
-  asio::steady_timer arrived;
-};
-
-asio::awaitable<SecretResult> fetch(SecretSource& source, std::string reference,
-                                    std::shared_ptr<const policy::CompiledPolicy> policy,
-                                    asio::any_io_executor executor) {
-  auto pending = std::make_shared<Pending>(executor);
-  source.get(reference, policy->policy().providers, [pending, executor](SecretResult result) {
-    asio::dispatch(executor, [pending, result = std::move(result)]() mutable {
-      pending->result = std::move(result);
-      pending->arrived.cancel();
-    });
-  });
-  while (!pending->result) {
-    const auto [canceled] =
-        co_await pending->arrived.async_wait(asio::as_tuple(asio::use_awaitable));
-    // Canceled without a result: the worker is shutting down.
-    if (canceled && !pending->result) co_return fail("the appliance is shutting down");
-  }
-  co_return *std::move(pending->result);
-}
 
 }  // namespace
 
@@ -169,7 +137,8 @@ asio::awaitable<Result<ReadySecret>> SessionServices::secret_of(
     std::shared_ptr<const State> state, std::shared_ptr<const Service> service,
     asio::any_io_executor executor) {
   if (secrets_ == nullptr) co_return fail("there is no source of secrets");
-  auto value = co_await fetch(*secrets_, service->declared().secret->ref, state->policy, executor);
+  auto value = co_await fetch_secret(*secrets_, service->declared().secret->ref,
+                                     state->policy->policy().providers, executor);
   if (!value) co_return std::unexpected(value.error());
   co_return make_ready(*state, *service, std::move(*value));
 }

@@ -1,5 +1,6 @@
 // Paths: what is judged has no segment that a server would resolve, holds nothing encoded, and is
 // the same however often it is decoded.
+#include "base/encoding.h"
 #include "proxy/services/request_path.h"
 
 #include <cstdint>
@@ -16,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (path->find('\\') != std::string::npos) std::abort();
   // Encoded anew it is the same path.
   std::string encoded;
-  for (const char c : *path) encoded += c == '/' ? "/" : percent_encoded({&c, 1});
+  for (const char c : *path) encoded += c == '/' ? "/" : agentsh::percent_encoded({&c, 1});
   const auto again = judged_path(encoded);
   if (!again || *again != *path) std::abort();
   return 0;
